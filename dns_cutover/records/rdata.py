@@ -58,9 +58,7 @@ def parse_rdata(rdtype: str, text: str, origin: str | None = None) -> dns.rdata.
     base = dns.name.from_text(origin) if origin else dns.name.root
     try:
         tok = dns.tokenizer.Tokenizer(text, idna_codec=dns.name.IDNA_2003_Practical)
-        rdata = dns.rdata.from_text(
-            dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), tok, base, relativize=False
-        )
+        rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), tok, base, relativize=False)
         rdata.to_wire()  # some limits show only in wire format
     except (dns.exception.DNSException, ValueError, UnicodeError, OverflowError, IndexError) as exc:
         raise InvalidRdata(f"{text!r} is not {rdtype} data: {exc or type(exc).__name__}") from None

@@ -36,9 +36,9 @@ def parse_zone_text(text: str, zone: str, origin: str) -> dict[RRsetKey, RRset]:
     except (dns.exception.DNSException, ValueError, UnicodeError) as exc:
         raise InvalidRdata(f"not zone-file text: {exc or type(exc).__name__}") from None
     return {
-        RRsetKey(
-            zone, name.canonicalize().to_text(), dns.rdatatype.to_text(rdataset.rdtype)
-        ): RRset.from_rdataset(rdataset)
+        RRsetKey(zone, name.canonicalize().to_text(), dns.rdatatype.to_text(rdataset.rdtype)): RRset.from_rdataset(
+            rdataset
+        )
         for name, node in parsed.nodes.items()
         for rdataset in node.rdatasets
     }

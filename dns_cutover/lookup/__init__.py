@@ -1,0 +1,1 @@
+"""Asking DNS: transports, authoritative discovery, the resolver catalogue, evidence."""

@@ -1,0 +1,1 @@
+"""Is the service healthy: `interface` and one module per kind of probe."""

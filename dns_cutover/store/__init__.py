@@ -1,0 +1,1 @@
+"""Where runs are remembered: `interface` and one module per backend."""
