@@ -1,0 +1,178 @@
+"""The driver: asks `decide`, performs one action through the ports, appends what happened, and asks again.
+
+Every `await` is a call of a port; there are no tasks and no cleanup around them, so that the process may
+vanish at any of them (that is what `kill -9` is) and the next one goes on from the journal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from dns_cutover.engine import events as ev
+from dns_cutover.engine.actions import Action, AskResolvers, Baseline, Done, Emit, Lock, Observe, Probe, Resolve, Wait, Write
+from dns_cutover.engine.decide import decide
+from dns_cutover.engine.journal import from_envelope, to_envelope
+from dns_cutover.engine.observe import count_resolvers, expectations, observed
+from dns_cutover.engine.ports import Ports
+from dns_cutover.engine.state import RunState, evolve, fold
+from dns_cutover.engine.write import change_lock, resolve, write_step
+from dns_cutover.errors import CutoverError, LockHeld
+from dns_cutover.runbook.model import Step
+
+POLL = 2.0  # seconds: how often a waiting run looks for commands of other processes
+
+
+class UnknownRun(CutoverError):
+    """No run of that id is in the store."""
+
+    exit_code = 64
+
+
+@dataclass(slots=True)
+class Journal:
+    """The run's state and its journal, kept in step. The only mutable thing of a driver."""
+
+    state: RunState
+    ports: Ports
+    claimed: bool = False
+
+    async def put(self, *events: ev.Event) -> None:
+        """Append events. Commands of others are taken in; anything else of others means that they drive now.
+
+        Raises LockHeld, Unavailable.
+        """
+        now = self.ports.clock.now()
+        if not self.claimed:
+            events = (ev.Claimed(now, self.ports.runner), *events)
+            self.claimed = True
+        while True:
+            seq = self.state.seq
+            envelopes = [to_envelope(self.state.run_id, seq + n, e) for n, e in enumerate(events)]
+            if await self.ports.store.append(envelopes):
+                for event in events:
+                    self._take(event)
+                return
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Take in what other processes appended. Raises LockHeld if one of them drives the run now."""
+        for envelope in await self.ports.store.load(self.state.run_id, self.state.seq):
+            event = from_envelope(envelope)
+            if not isinstance(event, ev.Command):
+                raise LockHeld(
+                    f"another process drives run {self.state.run_id} now; this one stops",
+                    "Two processes on one run could act on each other's half-done work.",
+                    (f"dns-cutover status {self.state.run_id}   what it is doing",),
+                )
+            self._take(event)
+
+    def _take(self, event: ev.Event) -> None:
+        self.state = evolve(self.state, event)
+        if self.ports.watcher is not None:
+            self.ports.watcher.event(self.state, event)
+
+
+async def load(run_id: str, ports: Ports) -> RunState:
+    """The run as its journal tells it. Raises UnknownRun, Unavailable."""
+    envelopes = await ports.store.load(run_id)
+    if not envelopes:
+        raise UnknownRun(f"there is no run {run_id} in this store", "", ("dns-cutover status   lists the runs",))
+    return fold(run_id, (from_envelope(e) for e in envelopes))
+
+
+async def create(run_id: str, first: ev.Created, ports: Ports) -> RunState:
+    """Begin a run: its runbook is the first entry of its journal. Raises Unavailable."""
+    if not await ports.store.append([to_envelope(run_id, 0, first)]):
+        raise LockHeld(f"a run {run_id} exists already")
+    state = fold(run_id, (first,))
+    if ports.watcher is not None:
+        ports.watcher.event(state, first)
+    return state
+
+
+async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[RunState, Wait | None]:
+    """Do everything that is due; with `wait`, also wait, until the run ends or a hold needs a person.
+
+    Returns the state and, unless the run is over, what it waits for. Raises LockHeld, Unavailable.
+    """
+    journal = Journal(state, ports)
+    if not state.final:
+        await _bound_clock(journal)
+    while True:
+        action = decide(journal.state, ports.clock.now())
+        match action:
+            case Done():
+                return journal.state, None
+            case Wait():
+                if ports.watcher is not None:
+                    ports.watcher.waiting(journal.state, action)
+                if not wait or action.kind == "conflict":
+                    return journal.state, action
+                await ports.clock.sleep_until(min(action.until, ports.clock.now() + POLL))
+                await journal.refresh()
+            case _:
+                await _perform(journal, action)
+
+
+async def _bound_clock(journal: Journal) -> None:
+    """Any answer of the provider tells its clock; no clock jump of ours may shorten a wait."""
+    for provider in journal.ports.providers.values():
+        try:
+            guards = await provider.guards(())
+        except CutoverError:
+            continue  # the first write will meet the same trouble and say so
+        if guards.clock_offset is not None:
+            journal.ports.clock.bound(guards.clock_offset)
+
+
+async def _perform(journal: Journal, action: Action) -> None:
+    ports = journal.ports
+    match action:
+        case Emit(event):
+            await journal.put(event)
+        case Write(step, undo):
+            await write_step(journal, step, undo)
+        case Lock(zone, purpose):
+            await change_lock(journal, zone, purpose)
+        case Resolve():
+            await resolve(journal)
+        case Observe(step, before):
+            keys = [e.key for e in step.edits]
+            looked = await ports.lookup.authoritative(keys)
+            await journal.put(observed(journal.state, step, looked, ports.clock.now(), before=before))
+        case Baseline(step):
+            await _baseline(journal, step)
+        case AskResolvers(step):
+            asked = await ports.lookup.resolvers(expectations(journal.state, step))
+            if ports.watcher is not None:
+                ports.watcher.resolvers(journal.state, asked.rows)
+            await journal.put(count_resolvers(journal.state, step, asked, ports.clock.now()))
+        case Probe(step, probes):
+            results = await ports.prober.ask(probes)
+            await journal.put(
+                *(ev.Probed(ports.clock.now(), step.id, r.name, r.verdict, r.latency, r.detail) for r in results)
+            )
+        case Wait() | Done():
+            raise AssertionError(action)
+        case _:
+            assert_never(action)
+
+
+async def _baseline(journal: Journal, step: Step) -> None:
+    ports = journal.ports
+    if step.probes:
+        results = await ports.prober.ask(step.probes)
+        await journal.put(*(ev.Probed(ports.clock.now(), step.id, r.name, r.verdict, r.latency, r.detail) for r in results))
+    existing = [x for x in expectations(journal.state, step) if _exists(x.edit)]
+    if existing:
+        asked = await ports.lookup.baseline(existing)
+        if ports.watcher is not None:
+            ports.watcher.resolvers(journal.state, asked.rows)
+    await journal.put(ev.StepDone(ports.clock.now(), step.id, "every server has what the plan expects"))
+
+
+def _exists(edit: object) -> bool:
+    """Never ask a recursive resolver for what is not there yet: that would plant a negative answer."""
+    before = getattr(edit, "before", None)
+    return before is not None or getattr(edit, "ttl_before", None) is not None

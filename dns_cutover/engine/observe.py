@@ -1,0 +1,115 @@
+"""What answers mean for the run: authoritative rounds and resolvers' evidence as events. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from dns_cutover.engine import events as ev
+from dns_cutover.engine.state import RunState
+from dns_cutover.lookup.interface import AuthoritativeRound, Evidence, Expectation, ResolverRound, ServerView
+from dns_cutover.records import Change, Edit, RRset, SetEdit, ValueEdit, realise, satisfied
+from dns_cutover.runbook.model import Step
+
+ORDER = tuple(Evidence)  # worst first
+CONTRADICT = frozenset({Evidence.VIOLATOR, Evidence.BOGUS})
+
+
+def observed(s: RunState, step: Step, looked: AuthoritativeRound, now: float, *, before: bool) -> ev.Observed:
+    """One round of all authoritative servers, judged: who does not agree with the edits, and how."""
+    trouble = []
+    for view in looked.views:
+        edits = [e for e in step.edits if e.key.zone == view.zone]
+        if edits and (found := _judge(s, view, edits, before)) is not None:
+            trouble.append(found)
+    for zone in sorted({e.key.zone for e in step.edits} - {v.zone for v in looked.views}):
+        name = s.book.zone(zone).name
+        trouble.append(ev.ServerTrouble(name, "", False, f"no authoritative server of {name} is known"))
+    serials = tuple(v.serial for v in looked.views if v.serial is not None)
+    return ev.Observed(now, step.id, len(looked.views), tuple(trouble), serials)
+
+
+def _judge(s: RunState, view: ServerView, edits: list[Edit], before: bool) -> ev.ServerTrouble | None:
+    name, address = view.server.name, str(view.server)
+    if view.problem:
+        return ev.ServerTrouble(name, address, view.wrong, view.problem)
+    bad = []
+    for edit in edits:
+        if edit.key not in view.rrsets:
+            return ev.ServerTrouble(name, address, False, f"did not answer for {s.book.label(edit.key)}")
+        found = view.rrsets[edit.key]
+        fits = isinstance(realise(edit, found), Change) if before else satisfied(edit, found)
+        if not fits:
+            bad.append((edit, found))
+    if not bad:
+        return None
+    edit, found = bad[0]
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    verb = "has" if before else "still serves" if _is_old(edit, found) else "serves"
+    return ev.ServerTrouble(name, address, True, f"{verb} {s.book.label(edit.key)} {describe(found)}{more}")
+
+
+def describe(rrset: RRset | None) -> str:
+    """An RRset in a few words."""
+    return "absent" if rrset is None else f"{', '.join(rrset.values)} (TTL {rrset.ttl})"
+
+
+def _is_old(edit: Edit, found: RRset | None) -> bool:
+    return isinstance(realise(edit, found), Change)
+
+
+def expectations(s: RunState, step: Step) -> tuple[Expectation, ...]:
+    """What resolvers should say while `step` converges; edits that change no data have nothing to show there."""
+    accepts = dict(step.accepts)
+    out = []
+    for edit in step.edits:
+        ttl = _new_ttl(edit)
+        if not _changes_data(edit):
+            continue
+        out.append(
+            Expectation(
+                edit.key,
+                edit,
+                changed_at=s.exposed_since if s.exposed_since is not None else s.since,
+                dead_at=s.dead.get(edit.key, s.since),
+                new_ttl=s.book.zone(edit.key.zone).negative_ttl if ttl is None else ttl,
+                accept=accepts.get(edit.key),
+            )
+        )
+    return tuple(out)
+
+
+def _changes_data(edit: Edit) -> bool:
+    match edit:
+        case SetEdit(_, before, after):
+            return (before.values if before else None) != (after.values if after else None)
+        case ValueEdit():
+            return bool(edit.add or edit.remove)
+
+
+def _new_ttl(edit: Edit) -> int | None:
+    match edit:
+        case SetEdit(_, _, after):
+            return after.ttl if after else None
+        case ValueEdit():
+            return edit.ttl
+
+
+def count_resolvers(s: RunState, step: Step, asked: ResolverRound, now: float) -> ev.Resolvers:
+    """Evidence counted per resolver: its worst row counts. Errors are in neither numerator nor denominator."""
+    worst: dict[str, Evidence] = {}
+    complete = True
+    for row in asked.rows:
+        name = f"{row.resolver.name} {row.resolver}"
+        if name not in worst or ORDER.index(row.evidence) < ORDER.index(worst[name]):
+            worst[name] = row.evidence
+        if row.at < s.dead.get(row.key, 0.0) and row.evidence is not Evidence.ERROR:
+            complete = False
+        # Within its life or just stale: the next answer decides.
+        complete = complete and row.evidence not in (Evidence.PENDING, Evidence.STALE)
+    counts = Counter(worst.values())
+    counted = sum(n for e, n in counts.items() if e is not Evidence.ERROR)
+    agree = counted - sum(counts[e] for e in CONTRADICT)
+    violators = tuple(sorted(n for n, e in worst.items() if e in CONTRADICT))
+    listed = tuple((e.value, counts[e]) for e in ORDER if counts[e])
+    next_due = asked.next_due if asked.next_due != float("inf") else 1e15
+    return ev.Resolvers(now, step.id, listed, agree, counted, violators, complete, next_due)

@@ -1,0 +1,163 @@
+"""The way back: which steps take a run back to where it began, newest stage first. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dns_cutover.records import Change, Edit, RRset, RRsetKey, SetEdit, ValueEdit, inverse
+from dns_cutover.runbook.model import Exposure, Runbook, Step, StepKind
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One message of ours that was applied: the step, its edits, and the changes that took effect."""
+
+    step: str
+    kind: StepKind
+    stage: str
+    edits: tuple[Edit, ...]
+    changes: tuple[Change, ...]
+    exposures: tuple[Exposure, ...]
+
+
+def is_additive(edit: Edit) -> bool:
+    """Whether the edit only added a name or values, so that leaving it in place harms nobody."""
+    match edit:
+        case SetEdit(_, before, after):
+            return before is None and after is not None
+        case ValueEdit():
+            return not edit.remove and bool(edit.add)
+
+
+def committed_stages(book: Runbook, i: int) -> frozenset[str]:
+    """Stages that are not rolled back automatically any more when step `i` is the current one."""
+    out = set()
+    for stage in book.stages:
+        own = [n for n, step in enumerate(book.steps) if step.stage == stage.name]
+        if own and ((stage.commit == "before" and i >= own[0]) or (stage.commit == "after" and i > own[-1])):
+            # What came before a commit point is committed with it: an older stage cannot go back alone.
+            out.add(stage.name)
+            for other in book.stages:
+                if other.name == stage.name:
+                    break
+                out.add(other.name)
+    return frozenset(out)
+
+
+def way_back(book: Runbook, done: tuple[Written, ...], i: int) -> tuple[Step, ...]:
+    """The steps that undo `done`, at forward position `i`.
+
+    Per stage, newest first: undo by compare-and-swap against our own after-image, verify at every authoritative
+    server, wait until the after-image is dead; at the end the TTLs are restored and verified.
+    """
+    closed = {s.name for s in book.stages if s.commit == "after"} & committed_stages(book, i)
+    applied = [w for w in done if w.kind is StepKind.APPLY and w.stage not in closed]
+    if book.rollback.scope == "stage" and applied:
+        newest = applied[-1].stage
+        applied = [w for w in applied if w.stage == newest]
+    image: dict[RRsetKey, RRset | None] = {c.key: c.after for w in done for c in w.changes}
+    undone: set[RRsetKey] = set()
+    steps: list[Step] = []
+    stages = list(dict.fromkeys(w.stage for w in reversed(applied)))
+    for stage in stages:
+        steps += _undo_stage(book, stage, [w for w in reversed(applied) if w.stage == stage], image, undone)
+    if book.rollback.after == "restore_ttl":
+        steps += _restore(book, done, image, undone)
+    return tuple(steps)
+
+
+def _undo_stage(
+    book: Runbook,
+    stage: str,
+    written: list[Written],
+    image: dict[RRsetKey, RRset | None],
+    undone: set[RRsetKey],
+) -> list[Step]:
+    steps: list[Step] = []
+    gate = next((s.gate for s in book.steps if s.stage == stage and s.kind is StepKind.CONVERGE), Step("", StepKind.APPLY).gate)
+    for w in written:
+        edits, exposures = [], []
+        by_key = {c.key: c for c in w.changes}
+        for edit in w.edits:
+            change = by_key.get(edit.key)
+            if change is None or (is_additive(edit) and book.rollback.additive == "keep"):
+                continue
+            edits.append(_undo(edit, change, image.get(edit.key)))
+            image[edit.key] = change.before
+            undone.add(edit.key)
+            exposures += [replace(x, old_s=x.undo_s, old_why=x.undo_why) for x in w.exposures if x.key == edit.key]
+        if edits:
+            zone = edits[0].key.zone
+            steps.append(
+                Step(f"undo:{w.step}", StepKind.APPLY, stage, zone, tuple(edits), tuple(exposures), gate=gate)
+            )
+    if steps:
+        edits_all = tuple(e for s in steps for e in s.edits)
+        exposures_all = tuple(x for s in steps for x in s.exposures)
+        steps.append(
+            Step(f"undo:{stage}/converge", StepKind.CONVERGE, stage, "", edits_all, exposures_all, gate=gate)
+        )
+        steps.append(
+            Step(f"undo:{stage}/wait_ttl", StepKind.WAIT_TTL, stage, "", edits_all, exposures_all, gate=gate)
+        )
+    return steps
+
+
+def _undo(edit: Edit, change: Change, now: RRset | None) -> Edit:
+    """The inverse, stated against what we left there last (a later TTL restore may have raised the TTL)."""
+    back = inverse(edit, change)
+    match back:
+        case SetEdit(key, _, after):
+            return SetEdit(key, now, after)
+        case ValueEdit():
+            return replace(back, ttl_before=now.ttl if now else None)
+
+
+def _restore(
+    book: Runbook, done: tuple[Written, ...], image: dict[RRsetKey, RRset | None], undone: set[RRsetKey]
+) -> list[Step]:
+    """Give every RRset that still carries a lowered TTL the TTL it ought to have now."""
+    applied = {c.key for w in done if w.kind is StepKind.APPLY for c in w.changes}
+    original: dict[RRsetKey, int] = {}
+    for w in done:
+        if w.kind is StepKind.LOWER_TTL:
+            for c in w.changes:
+                if c.before is not None:
+                    original.setdefault(c.key, c.before.ttl)
+    final: dict[RRsetKey, int] = {}
+    templates: dict[RRsetKey, Edit] = {}
+    for step in book.steps:
+        if step.kind in (StepKind.LOWER_TTL, StepKind.RESTORE_TTL):
+            for e in step.edits:
+                templates.setdefault(e.key, e)
+                if step.kind is StepKind.RESTORE_TTL:
+                    final[e.key] = _ttl_after(e)
+    per_zone: dict[str, list[Edit]] = {}
+    for key, now in sorted(image.items()):
+        stays = key in applied and key not in undone
+        target = final.get(key) if stays else original.get(key)
+        if now is None or target is None or now.ttl == target:
+            continue
+        per_zone.setdefault(key.zone, []).append(_ttl_edit(templates.get(key), key, now, target))
+    steps = [
+        Step(f"undo:restore_ttl:{zone}", StepKind.RESTORE_TTL, "", zone, tuple(edits)) for zone, edits in per_zone.items()
+    ]
+    if steps:
+        everything = tuple(e for s in steps for e in s.edits)
+        steps.append(Step("undo:restore_ttl/converge", StepKind.CONVERGE, "", "", everything))
+    return steps
+
+
+def _ttl_after(edit: Edit) -> int:
+    match edit:
+        case SetEdit(_, _, after):
+            return after.ttl if after else 0
+        case ValueEdit():
+            return edit.ttl
+
+
+def _ttl_edit(template: Edit | None, key: RRsetKey, now: RRset, ttl: int) -> Edit:
+    """By value where the plan edits by value: what others added meanwhile keeps its place."""
+    if isinstance(template, ValueEdit):
+        return ValueEdit(key, (), (), now.ttl, ttl)
+    return SetEdit(key, now, now.with_ttl(ttl))

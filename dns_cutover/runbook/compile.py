@@ -1,0 +1,326 @@
+"""Plan + live view -> runbook. Pure: the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from dns_cutover.plan.expand import PlannedChange, expand_changes
+from dns_cutover.plan.models import Plan, Stage
+from dns_cutover.plan.probes import probe_spec
+from dns_cutover.records import Change, Edit, Mismatch, RRset, RRsetKey, SetEdit, ValueEdit, realise
+from dns_cutover.runbook.model import (
+    Confirm,
+    Convergence,
+    Exposure,
+    RollbackPolicy,
+    Runbook,
+    StageInfo,
+    Step,
+    StepKind,
+    Window,
+    ZoneInfo,
+)
+from dns_cutover.timing.exposure import NameContext, old_lifetime, rollback_lifetime
+from dns_cutover.timing.lifetime import CachePolicy
+
+Partition = Callable[[tuple[Change, ...]], tuple[tuple[Change, ...], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFacts:
+    """What the compiler needs of the live view. `contexts` by (zone reference, owner)."""
+
+    zones: tuple[ZoneInfo, ...]
+    rrsets: Mapping[RRsetKey, RRset | None]
+    contexts: Mapping[tuple[str, str], NameContext]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A planned change that does not fit what is live, or does not fit one message."""
+
+    stage: str
+    planned: PlannedChange | None
+    key: RRsetKey
+    expected: str
+    found: RRset | None
+    reason: str = "differs"
+
+
+class DriftFound(Exception):
+    """The plan does not fit the live view; `drifts` says where."""
+
+    def __init__(self, drifts: tuple[Drift, ...]) -> None:
+        super().__init__(f"{len(drifts)} planned changes do not fit what is live")
+        self.drifts = drifts
+
+
+@dataclass(slots=True)
+class _Compiler:
+    plan: Plan
+    live: LiveFacts
+    partition: Mapping[str, Partition]
+    image: dict[RRsetKey, RRset | None]
+    steps: list[Step] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
+    final_ttl: dict[RRsetKey, int] = field(default_factory=dict)
+    by_value: dict[RRsetKey, tuple[str, ...]] = field(default_factory=dict)
+
+
+def compile_runbook(plan: Plan, live: LiveFacts, partition: Mapping[str, Partition]) -> Runbook:
+    """The runbook of `plan` against what is live. `partition` by zone reference. Raises DriftFound."""
+    c = _Compiler(plan, live, partition, dict(live.rrsets))
+    for segment in _segments(plan):
+        _compile_segment(c, segment)
+    if c.drifts:
+        raise DriftFound(tuple(c.drifts))
+    return Runbook(
+        plan=plan.name,
+        summary=plan.summary or "",
+        owner=plan.owner or "",
+        plan_sha256=plan.sha256,
+        zones=live.zones,
+        stages=tuple(StageInfo(s.name, s.summary or "", s.commit) for s in plan.stages),
+        steps=tuple(c.steps),
+        rollback=RollbackPolicy(
+            automatic=plan.rollback.automatic,
+            scope=plan.rollback.scope,
+            additive=plan.rollback.additive,
+            after=plan.rollback.after,
+            until=plan.rollback.until.timestamp() if plan.rollback.until is not None else None,
+            max_pause=plan.rollback.max_pause,
+        ),
+        floors=tuple(plan.ttl.resolver_floor),
+        client_floor=plan.ttl.client_floor,
+    )
+
+
+def _segments(plan: Plan) -> list[list[Stage]]:
+    """Stages that share one lowering of TTLs: a stage with `wait` begins a new segment."""
+    out: list[list[Stage]] = []
+    for stage in plan.stages:
+        if not out or stage.wait:
+            out.append([])
+        out[-1].append(stage)
+    return out
+
+
+def _policy(c: _Compiler) -> CachePolicy:
+    return CachePolicy(tuple(c.plan.ttl.resolver_floor) or (0.0,), c.plan.ttl.client_floor)
+
+
+def _gate(c: _Compiler, stage: Stage) -> Convergence:
+    p = stage.propagation or c.plan.propagation
+    return Convergence(
+        share=p.resolvers,
+        deadline=p.deadline,
+        wrong=p.on_deadline.wrong,
+        unreachable=p.on_deadline.unreachable,
+        violators=p.violators,
+        round_gap=p.round_gap,
+    )
+
+
+def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
+    first = stages[0]
+    planned = {stage.name: expand_changes(c.plan, stage) for stage in stages}
+    lower = _lower_edits(c, stages, planned)
+    lead = max((x.old_s for e in lower for x in [_exposure(c, e, _must(e, c.image.get(e.key)))]), default=0.0)
+    if first.wait and lower:
+        c.steps.append(Step(f"{first.name}/wait_before_lowering", StepKind.WAIT, first.name, seconds=max(0.0, first.wait - lead)))
+    if lower:
+        _write(c, f"{first.name}/lower_ttl", StepKind.LOWER_TTL, first, lower, resolvers=False)
+        last = c.steps[-1]
+        c.steps.append(Step(f"{first.name}/wait_ttl", StepKind.WAIT_TTL, first.name, "", last.edits, last.exposures, gate=last.gate))
+    if first.wait:
+        c.steps.append(Step(f"{first.name}/wait", StepKind.WAIT, first.name, seconds=first.wait))
+    for stage in stages:
+        _compile_stage(c, stage, planned[stage.name])
+    restore = _restore_edits(c, stages, planned)
+    if restore:
+        _write(c, f"{stages[-1].name}/restore_ttl", StepKind.RESTORE_TTL, stages[-1], restore, resolvers=False)
+
+
+def _low(c: _Compiler, stage: Stage) -> int:
+    ttl = stage.ttl or c.plan.ttl
+    return int(ttl.lower_to)
+
+
+def _final(c: _Compiler, stage: Stage, planned: PlannedChange, now: RRset | None) -> int:
+    """The TTL that the RRset is to have in the end."""
+    if planned.ttl is not None:
+        return planned.ttl
+    ttl = stage.ttl or c.plan.ttl
+    original = c.live.rrsets.get(planned.key)
+    if original is None and now is None:
+        siblings = [p.ttl for p in expand_changes(c.plan, stage) if p.ttl is not None]
+        existing = [r.ttl for p in expand_changes(c.plan, stage) if (r := c.live.rrsets.get(p.key)) is not None]
+        return max(siblings or existing or [_soa_ttl(c, planned.key.zone)])
+    before = original or now
+    kept = before.ttl if before else _soa_ttl(c, planned.key.zone)
+    match ttl.restore:
+        case "original":
+            return kept
+        case "keep":
+            return min(int(ttl.lower_to), kept)
+        case seconds:
+            return int(seconds)
+
+
+def _soa_ttl(c: _Compiler, ref: str) -> int:
+    return next(z.soa_ttl for z in c.live.zones if z.ref == ref)
+
+
+def _lower_edits(c: _Compiler, stages: list[Stage], planned: Mapping[str, tuple[PlannedChange, ...]]) -> list[Edit]:
+    out: dict[RRsetKey, Edit] = {}
+    for stage in stages:
+        for change in planned[stage.name]:
+            now = c.image.get(change.key)
+            if now is None or change.key in out or change.kind == "ttl":
+                continue
+            low = min(_low(c, stage), _final(c, stage, change, now))
+            if now.ttl <= low:
+                continue
+            if change.kind == "values":
+                # By value, too: what others have at the name, and may change meanwhile, is not ours to pin.
+                require = tuple(v for v in change.remove if v in now.values)
+                out[change.key] = ValueEdit(change.key, (), (), now.ttl, low, require=require)
+            else:
+                out[change.key] = SetEdit(change.key, now, now.with_ttl(low))
+    return list(out.values())
+
+
+def _restore_edits(c: _Compiler, stages: list[Stage], planned: Mapping[str, tuple[PlannedChange, ...]]) -> list[Edit]:
+    out: dict[RRsetKey, Edit] = {}
+    for stage in stages:
+        for change in planned[stage.name]:
+            now, final = c.image.get(change.key), c.final_ttl.get(change.key)
+            if now is None or final is None or now.ttl == final:
+                out.pop(change.key, None)
+                continue
+            if change.kind == "values":
+                out[change.key] = ValueEdit(change.key, (), (), now.ttl, final, require=change.add)
+            else:
+                out[change.key] = SetEdit(change.key, now, now.with_ttl(final))
+    return list(out.values())
+
+
+def _compile_stage(c: _Compiler, stage: Stage, planned: tuple[PlannedChange, ...]) -> None:
+    probes = tuple(probe_spec(p) for p in stage.probes)
+    gate = _gate(c, stage)
+    for item in stage.confirm:
+        confirm = Confirm(item.id, item.who, item.says, item.by, item.probe or "", item.undo or "", item.timeout)
+        c.steps.append(Step(f"{stage.name}/confirm:{item.id}", StepKind.CONFIRM, stage.name, confirm=confirm))
+    if stage.window is not None:
+        w = stage.window
+        window = Window(tuple(w.iso_days), w.from_.strftime("%H:%M"), w.to.strftime("%H:%M"), w.timezone)
+        c.steps.append(Step(f"{stage.name}/window", StepKind.WINDOW, stage.name, window=window))
+    unchanged = tuple(_pin(c, key) for key in stage.unchanged_keys(c.plan))
+    edits = [e for p in planned if (e := _edit(c, stage, p)) is not None]
+    early = tuple(p for p in probes if p.role != "health")
+    c.steps.append(
+        Step(f"{stage.name}/preflight", StepKind.PREFLIGHT, stage.name, "", (*edits, *unchanged), probes=early, gate=gate)
+    )
+    accepts = tuple((p.key, p.accept) for p in planned if p.accept is not None)
+    _write(c, f"{stage.name}/apply", StepKind.APPLY, stage, edits, resolvers=True, probes=probes, unchanged=unchanged, accepts=accepts)
+    c.steps.append(Step(f"{stage.name}/bake", StepKind.BAKE, stage.name, seconds=stage.bake or 0.0, probes=probes, gate=gate))
+
+
+def _pin(c: _Compiler, key: RRsetKey) -> Edit:
+    """An RRset that the stage must not change: what is there before it is what must be there after it."""
+    now = c.image.get(key)
+    return SetEdit(key, now, now)
+
+
+def _edit(c: _Compiler, stage: Stage, p: PlannedChange) -> Edit | None:
+    """The edit of one planned change at the TTL that holds during the run; None if it does not fit (a Drift)."""
+    now = c.image.get(p.key)
+    final = _final(c, stage, p, now)
+    c.final_ttl[p.key] = final
+    low = min(_low(c, stage), final)
+    match p.kind:
+        case "ttl":
+            if now is None:
+                c.drifts.append(Drift(stage.name, p, p.key, "present", None))
+                return None
+            c.final_ttl[p.key] = final
+            return SetEdit(p.key, now, now.with_ttl(final))
+        case "set":
+            before = now if p.before == "live" else None if p.before is None else RRset(now.ttl if now else low, p.before)
+            if p.before != "live" and (before.values if before else None) != (now.values if now else None):
+                c.drifts.append(Drift(stage.name, p, p.key, ", ".join(p.before) if p.before else "absent", now))
+                return None
+            return SetEdit(p.key, now, RRset(low, p.after) if p.after is not None else None)
+        case "values":
+            ttl = now.ttl if now is not None else low
+            edit = ValueEdit(p.key, p.remove, p.add, now.ttl if now is not None else None, min(low, ttl))
+            result = realise(edit, now)
+            if isinstance(result, Mismatch):
+                c.drifts.append(Drift(stage.name, p, p.key, result.expected, now))
+                return None
+            return edit
+
+
+def _must(edit: Edit, now: RRset | None) -> Change:
+    result = realise(edit, now)
+    if isinstance(result, Mismatch):
+        raise AssertionError(result)
+    return result
+
+
+def _write(
+    c: _Compiler,
+    name: str,
+    kind: StepKind,
+    stage: Stage,
+    edits: list[Edit],
+    *,
+    resolvers: bool,
+    probes: tuple[object, ...] = (),
+    unchanged: tuple[Edit, ...] = (),
+    accepts: tuple[tuple[RRsetKey, object], ...] = (),
+) -> None:
+    """The messages of one write, zone after zone (they are not atomic across zones), and their verification."""
+    gate = _gate(c, stage)
+    exposures: dict[RRsetKey, Exposure] = {}
+    refs = list(dict.fromkeys(e.key.zone for e in edits))
+    several = len(refs) > 1
+    for ref in refs:
+        own = {e.key: e for e in edits if e.key.zone == ref}
+        changes = tuple(_must(e, c.image.get(k)) for k, e in own.items())
+        for change in changes:
+            exposures[change.key] = _exposure(c, own[change.key], change)
+        groups = c.partition[ref](changes)
+        if len(groups) > 1 and "split" not in c.plan.safety.allow:
+            c.drifts.append(Drift(stage.name, None, changes[0].key, f"{len(changes)} changes", None, "too_large"))
+        for n, group in enumerate(groups, 1):
+            suffix = (f":{ref}" if several else "") + (f":{n}" if len(groups) > 1 else "")
+            keys = [ch.key for ch in group]
+            c.steps.append(
+                Step(
+                    name + suffix, kind, stage.name, ref, tuple(own[k] for k in keys),
+                    tuple(exposures[k] for k in keys), probes=probes, gate=gate,  # type: ignore[arg-type]
+                )  # fmt: skip
+            )
+        for change in changes:
+            c.image[change.key] = change.after
+    c.steps.append(
+        Step(
+            f"{name}/converge" if kind is not StepKind.APPLY else f"{stage.name}/converge",
+            StepKind.CONVERGE, stage.name, "", (*edits, *unchanged), tuple(exposures.values()),
+            accepts=accepts, resolvers=resolvers, probes=probes, gate=gate,  # type: ignore[arg-type]
+        )  # fmt: skip
+    )
+
+
+def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
+    context = c.live.contexts[change.key.zone, change.key.owner]
+    # What else is at the name now, as this run has left it so far.
+    others = {
+        k.rdtype: r.ttl for k, r in c.image.items()
+        if r is not None and k.zone == change.key.zone and k.owner == change.key.owner and k != change.key
+    }  # fmt: skip
+    context = replace(context, existing_ttls={**context.existing_ttls, **others})
+    old, undo = old_lifetime(change, context, _policy(c)), rollback_lifetime(change, context, _policy(c))
+    return Exposure(change.key, old.seconds, old.why, undo.seconds, undo.why)

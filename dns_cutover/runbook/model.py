@@ -1,0 +1,177 @@
+"""The runbook: plain frozen values that go to JSON and back unchanged; its SHA-256 is what people confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from dns_cutover.lookup.interface import Accept, Endpoint
+from dns_cutover.probes.interface import ProbeSpec
+from dns_cutover.providers.interface import Guarantees
+from dns_cutover.records import Edit, RRsetKey
+
+OnDeadline = Literal["rollback", "pause"]
+Violators = Literal["ignore", "warn", "pause", "rollback"]
+Commit = Literal["before", "after", "never"]
+
+
+class StepKind(StrEnum):
+    """The kinds of step (DESIGN section 3); `wait` is a stage's own pause after the previous stage."""
+
+    LOWER_TTL = "lower_ttl"
+    WAIT_TTL = "wait_ttl"
+    WAIT = "wait"
+    CONFIRM = "confirm"
+    WINDOW = "window"
+    PREFLIGHT = "preflight"
+    APPLY = "apply"
+    CONVERGE = "converge"
+    BAKE = "bake"
+    RESTORE_TTL = "restore_ttl"
+
+
+WRITES = frozenset({StepKind.LOWER_TTL, StepKind.APPLY, StepKind.RESTORE_TTL})
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """How long caches and clients may hold what a write replaced, and what undoing it leaves (seconds, why)."""
+
+    key: RRsetKey
+    old_s: float
+    old_why: str
+    undo_s: float
+    undo_why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """A fact that a named party must confirm. `timeout` in seconds, None: no limit."""
+
+    id: str
+    who: str
+    says: str
+    by: Literal["person", "probe"] = "person"
+    probe: str = ""
+    undo: str = ""
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a stage may start: ISO weekdays (1 is Monday), local times "HH:MM", IANA time zone."""
+
+    days: tuple[int, ...]
+    start: str
+    end: str
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """The gate after a write. `deadline` and `round_gap` in seconds, `share` of resolvers between 0 and 1."""
+
+    share: float = 0.95
+    deadline: float = 900.0
+    wrong: OnDeadline = "rollback"
+    unreachable: OnDeadline = "pause"
+    violators: Violators = "warn"
+    round_gap: float = 21.0
+    on_inconclusive: OnDeadline = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit of a runbook. Which fields count depends on `kind`.
+
+    Writes have a `zone`, `edits` and `exposures`. `converge` verifies the `edits` of the writes before it and, if
+    `resolvers`, waits for the tail and asks resolvers. `probes` watch from the write to the end of the bake.
+    `new_ttls` gives the full TTL of the new version for telling *cold* answers.
+    """
+
+    id: str
+    kind: StepKind
+    stage: str = ""
+    zone: str = ""
+    edits: tuple[Edit, ...] = ()
+    exposures: tuple[Exposure, ...] = ()
+    accepts: tuple[tuple[RRsetKey, Accept], ...] = ()
+    resolvers: bool = False
+    seconds: float = 0.0
+    probes: tuple[ProbeSpec, ...] = ()
+    confirm: Confirm | None = None
+    window: Window | None = None
+    gate: Convergence = field(default_factory=Convergence)
+
+
+@dataclass(frozen=True, slots=True)
+class StageInfo:
+    """What the engine must know of a stage beyond its steps. `unchanged` is asserted before and after it."""
+
+    name: str
+    summary: str = ""
+    commit: Commit = "never"
+    unchanged: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneInfo:
+    """One zone reference: its name, where it is written and asked, and what the live view said.
+
+    `provider` and `lookup` are the plan's own sections as JSON data (secrets only as references).
+    """
+
+    ref: str
+    name: str
+    provider: Mapping[str, Any]
+    lookup: Mapping[str, Any]
+    servers: tuple[Endpoint, ...]
+    soa: str
+    soa_ttl: int
+    serial: int
+    negative_ttl: int
+    guarantees: Guarantees
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPolicy:
+    """How a run goes back by itself. `max_pause` in seconds; `until` seconds UTC, None: no end."""
+
+    automatic: bool = True
+    scope: Literal["run", "stage"] = "run"
+    additive: Literal["keep", "remove"] = "keep"
+    after: Literal["restore_ttl", "keep_low_ttl"] = "restore_ttl"
+    until: float | None = None
+    max_pause: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """Everything one run needs, with pinned images. `floors` and `client_floor` are R1, R2, … and F (seconds)."""
+
+    plan: str
+    summary: str
+    owner: str
+    plan_sha256: str
+    zones: tuple[ZoneInfo, ...]
+    stages: tuple[StageInfo, ...]
+    steps: tuple[Step, ...]
+    rollback: RollbackPolicy = field(default_factory=RollbackPolicy)
+    floors: tuple[float, ...] = (0.0,)
+    client_floor: float = 60.0
+    grace: float = 600.0
+    schema: Literal["dns-cutover/runbook/1"] = "dns-cutover/runbook/1"
+
+    def zone(self, ref: str) -> ZoneInfo:
+        """The zone of that reference. Raises KeyError."""
+        for zone in self.zones:
+            if zone.ref == ref:
+                return zone
+        raise KeyError(ref)
+
+    def label(self, key: RRsetKey) -> str:
+        """The key as people write it inside its zone; the reference only where there are several zones."""
+        text = key.label(self.zone(key.zone).name)
+        return text if len(self.zones) == 1 else f"{key.zone}: {text}"
