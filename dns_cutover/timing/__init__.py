@@ -1,0 +1,1 @@
+"""Versions, dead times, tails; populations of caches. Pure: no I/O, no clock."""
