@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import assert_never
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.actions import Action, AskResolvers, Baseline, Done, Emit, Lock, Observe, Probe, Resolve, Wait, Write
+from dns_cutover.engine.actions import (
+    Action,
+    AskResolvers,
+    Baseline,
+    Done,
+    Emit,
+    Lock,
+    Observe,
+    Probe,
+    Resolve,
+    Wait,
+    Write,
+)
 from dns_cutover.engine.rollback import committed_stages
 from dns_cutover.engine.state import RunState
 from dns_cutover.probes.gate import GateState, gate_verdict
@@ -267,7 +279,13 @@ def _confirm(s: RunState, step: Step, now: float) -> Action:
     if end is not None and now >= end:
         return _fail(s, now, "confirm", f"{item.who} did not confirm {item.id} in time")
     unblock = ((f"dns-cutover confirm {s.run_id} {item.id} --by NAME", item.says),)
-    wait = Wait(min(now + PAUSED_LOOK, end or float("inf")), "confirm", f"{item.who} has not confirmed {item.id} yet", end, unblock)
+    wait = Wait(
+        min(now + PAUSED_LOOK, end or float("inf")),
+        "confirm",
+        f"{item.who} has not confirmed {item.id} yet",
+        end,
+        unblock,
+    )
     return _release_or(s, wait, now)
 
 
@@ -289,7 +307,12 @@ def _preflight(s: RunState, step: Step, now: float) -> Action:
         why = f"{first.server}: {first.detail}"
         return Emit(ev.Held(now, step.id, "conflict" if kind == "conflict" else "unreachable", why))
     if s.trouble and now < s.looked + LOOK_AGAIN:
-        return Wait(s.looked + LOOK_AGAIN, "convergence", f"{s.trouble[0].server}: {s.trouble[0].detail}", s.since + PREFLIGHT_PATIENCE)
+        return Wait(
+            s.looked + LOOK_AGAIN,
+            "convergence",
+            f"{s.trouble[0].server}: {s.trouble[0].detail}",
+            s.since + PREFLIGHT_PATIENCE,
+        )
     return Observe(step, before=True)
 
 
@@ -325,7 +348,9 @@ def _authoritative(s: RunState, step: Step, now: float, next_probe: float) -> Ac
         return Observe(step, before=False)
     if s.trouble:
         why = f"{s.trouble[0].server} {s.trouble[0].detail}"
-        return Wait(min(again, next_probe), "convergence", why, deadline, commands(s, "rollback") if s.back is None else ())
+        return Wait(
+            min(again, next_probe), "convergence", why, deadline, commands(s, "rollback") if s.back is None else ()
+        )
     return Wait(min(again, next_probe), "convergence", "all servers agree; asking once more", again)
 
 
@@ -338,7 +363,9 @@ def _resolvers(s: RunState, step: Step, now: float, next_probe: float) -> Action
         why = f"caches may still hold old answers ({_slowest(s, step)})"
         return Wait(min(dead, seen.next_due, next_probe), "convergence", why, dead, commands(s, "rollback"))
     if not seen.complete and now < dead + step.gate.deadline:
-        return Wait(min(seen.next_due, now + LOOK_AGAIN, next_probe), "convergence", "asking resolvers a last time", None)
+        return Wait(
+            min(seen.next_due, now + LOOK_AGAIN, next_probe), "convergence", "asking resolvers a last time", None
+        )
     share = seen.agree / seen.counted if seen.counted else 1.0
     unsure = sum(n for name, n in seen.counts if name == "error")
     total = seen.counted + unsure

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.actions import Action, AskResolvers, Baseline, Done, Emit, Lock, Observe, Probe, Resolve, Wait, Write
+from dns_cutover.engine.actions import (
+    Action,
+    AskResolvers,
+    Baseline,
+    Done,
+    Emit,
+    Lock,
+    Observe,
+    Probe,
+    Resolve,
+    Wait,
+    Write,
+)
 from dns_cutover.engine.decide import decide
 from dns_cutover.engine.journal import from_envelope, to_envelope
 from dns_cutover.engine.observe import count_resolvers, expectations, observed
@@ -163,7 +175,9 @@ async def _baseline(journal: Journal, step: Step) -> None:
     ports = journal.ports
     if step.probes:
         results = await ports.prober.ask(step.probes)
-        await journal.put(*(ev.Probed(ports.clock.now(), step.id, r.name, r.verdict, r.latency, r.detail) for r in results))
+        await journal.put(
+            *(ev.Probed(ports.clock.now(), step.id, r.name, r.verdict, r.latency, r.detail) for r in results)
+        )
     existing = [x for x in expectations(journal.state, step) if _exists(x.edit)]
     if existing:
         asked = await ports.lookup.baseline(existing)

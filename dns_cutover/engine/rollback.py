@@ -74,7 +74,9 @@ def _undo_stage(
     undone: set[RRsetKey],
 ) -> list[Step]:
     steps: list[Step] = []
-    gate = next((s.gate for s in book.steps if s.stage == stage and s.kind is StepKind.CONVERGE), Step("", StepKind.APPLY).gate)
+    gate = next(
+        (s.gate for s in book.steps if s.stage == stage and s.kind is StepKind.CONVERGE), Step("", StepKind.APPLY).gate
+    )
     for w in written:
         edits, exposures = [], []
         by_key = {c.key: c for c in w.changes}
@@ -88,18 +90,12 @@ def _undo_stage(
             exposures += [replace(x, old_s=x.undo_s, old_why=x.undo_why) for x in w.exposures if x.key == edit.key]
         if edits:
             zone = edits[0].key.zone
-            steps.append(
-                Step(f"undo:{w.step}", StepKind.APPLY, stage, zone, tuple(edits), tuple(exposures), gate=gate)
-            )
+            steps.append(Step(f"undo:{w.step}", StepKind.APPLY, stage, zone, tuple(edits), tuple(exposures), gate=gate))
     if steps:
         edits_all = tuple(e for s in steps for e in s.edits)
         exposures_all = tuple(x for s in steps for x in s.exposures)
-        steps.append(
-            Step(f"undo:{stage}/converge", StepKind.CONVERGE, stage, "", edits_all, exposures_all, gate=gate)
-        )
-        steps.append(
-            Step(f"undo:{stage}/wait_ttl", StepKind.WAIT_TTL, stage, "", edits_all, exposures_all, gate=gate)
-        )
+        steps.append(Step(f"undo:{stage}/converge", StepKind.CONVERGE, stage, "", edits_all, exposures_all, gate=gate))
+        steps.append(Step(f"undo:{stage}/wait_ttl", StepKind.WAIT_TTL, stage, "", edits_all, exposures_all, gate=gate))
     return steps
 
 
@@ -140,7 +136,8 @@ def _restore(
             continue
         per_zone.setdefault(key.zone, []).append(_ttl_edit(templates.get(key), key, now, target))
     steps = [
-        Step(f"undo:restore_ttl:{zone}", StepKind.RESTORE_TTL, "", zone, tuple(edits)) for zone, edits in per_zone.items()
+        Step(f"undo:restore_ttl:{zone}", StepKind.RESTORE_TTL, "", zone, tuple(edits))
+        for zone, edits in per_zone.items()
     ]
     if steps:
         everything = tuple(e for s in steps for e in s.edits)

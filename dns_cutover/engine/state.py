@@ -181,9 +181,19 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
         case ev.RollbackStarted():
             back = way_back(s.book, s.done, s.i)
             return replace(
-                s, back=back, bi=0, cause=event, asked=None, hold=None, since=event.ts, rounds=0, looked=0.0,
-                trouble=(), resolvers=None, misses=0,
-            )  # fmt: skip
+                s,
+                back=back,
+                bi=0,
+                cause=event,
+                asked=None,
+                hold=None,
+                since=event.ts,
+                rounds=0,
+                looked=0.0,
+                trouble=(),
+                resolvers=None,
+                misses=0,
+            )
         case ev.Command():
             return _commanded(s, event)
         case ev.Finishing():
@@ -202,9 +212,7 @@ def _advance(s: RunState, ts: float) -> RunState:
     step = s.step
     ended = ts if step is not None and step.kind is StepKind.BAKE else s.stage_ended
     exposed = None if step is not None and step.kind is StepKind.BAKE else s.exposed_since
-    s = replace(
-        s, since=ts, rounds=0, looked=0.0, trouble=(), resolvers=None, stage_ended=ended, exposed_since=exposed
-    )  # fmt: skip
+    s = replace(s, since=ts, rounds=0, looked=0.0, trouble=(), resolvers=None, stage_ended=ended, exposed_since=exposed)
     return replace(s, i=s.i + 1) if s.back is None else replace(s, bi=s.bi + 1)
 
 
@@ -213,9 +221,13 @@ def _applied(s: RunState, event: ev.Applied) -> RunState:
     if intent is None:
         return s
     s = replace(
-        s, pending=None, burns=(), misses=0, lock_lost=None,
+        s,
+        pending=None,
+        burns=(),
+        misses=0,
+        lock_lost=None,
         tokens=_set_token(s.tokens, intent.zone, intent.next),
-    )  # fmt: skip
+    )
     if intent.purpose not in ("write", "undo"):
         return s
     took = tuple(c for c in intent.changes if c.key not in event.ignored)
@@ -276,9 +288,7 @@ def _probed(s: RunState, event: ev.Probed) -> RunState:
         return s
     result = ProbeResult(event.probe, event.verdict, event.ts, event.latency, event.detail)
     gate = observe(s.gates.get(event.probe, GateState()), result, spec)
-    return replace(
-        s, gates=_with(s.gates, [(event.probe, gate)]), probed=_with(s.probed, [(event.probe, event.ts)])
-    )  # fmt: skip
+    return replace(s, gates=_with(s.gates, [(event.probe, gate)]), probed=_with(s.probed, [(event.probe, event.ts)]))
 
 
 def _commanded(s: RunState, event: ev.Command) -> RunState:
@@ -303,4 +313,8 @@ def _commanded(s: RunState, event: ev.Command) -> RunState:
 def _resumed(s: RunState, ts: float) -> float:
     """Deadlines start anew after a hold; the end of a bake or wait does not move."""
     step = s.step
-    return ts if s.hold is not None and step is not None and step.kind in (StepKind.CONVERGE, StepKind.PREFLIGHT) else s.since
+    return (
+        ts
+        if s.hold is not None and step is not None and step.kind in (StepKind.CONVERGE, StepKind.PREFLIGHT)
+        else s.since
+    )

@@ -35,7 +35,9 @@ def lock_until(s: RunState, now: float) -> int:
     ahead = 0.0
     for following in s.steps[s.index : s.index + 4]:
         ahead += following.seconds if following.kind is StepKind.BAKE else 0.0
-        ahead += max((x.old_s for x in following.exposures), default=0.0) if following.kind is StepKind.CONVERGE else 0.0
+        ahead += (
+            max((x.old_s for x in following.exposures), default=0.0) if following.kind is StepKind.CONVERGE else 0.0
+        )
     waiting = max((s.dead.get(x.key, 0.0) for x in step.exposures), default=0.0) if step else 0.0
     return int(max(now + ahead, waiting) + s.book.grace)
 
@@ -45,7 +47,9 @@ def next_token(s: RunState, held: Token | None, op: str, now: float) -> Token:
     return Token(s.run_id, (held.n if held else 0) + 1, op, lock_until(s, now))
 
 
-async def _guards(journal: Journal, step: str, provider: Provider, keys: tuple[object, ...], edits: Step | None) -> Guards | None:
+async def _guards(
+    journal: Journal, step: str, provider: Provider, keys: tuple[object, ...], edits: Step | None
+) -> Guards | None:
     try:
         return await provider.guards([e.key for e in edits.edits] if edits else ())
     except Unreachable as exc:
@@ -117,9 +121,17 @@ async def write_step(journal: Journal, step: Step, undo: bool) -> None:
     op = journal.ports.new_id()
     soa = guards.soa if provider.guarantees.serial == "ordered" else ""
     intent = ev.Intent(
-        now, step.id, op, step.zone, tuple(changes), held, next_token(s, held, op, now), soa, guards.serial,
+        now,
+        step.id,
+        op,
+        step.zone,
+        tuple(changes),
+        held,
+        next_token(s, held, op, now),
+        soa,
+        guards.serial,
         "undo" if undo else "write",
-    )  # fmt: skip
+    )
     await journal.put(intent)
     await _send(journal, provider)
 
@@ -171,7 +183,9 @@ async def _send(journal: Journal, provider: Provider) -> None:
     except FenceLost as exc:
         await _lost(journal, intent.zone, exc.found)
     except ZoneMoved:
-        await journal.put(ev.NotApplied(clock.now(), intent.step, intent.op, intent.held if _ours(journal, intent) else None, "moved"))
+        await journal.put(
+            ev.NotApplied(clock.now(), intent.step, intent.op, intent.held if _ours(journal, intent) else None, "moved")
+        )
     except Refused as exc:
         now = clock.now()
         token = intent.held if _ours(journal, intent) else None
@@ -213,9 +227,7 @@ async def resolve(journal: Journal) -> None:
     now, lock = clock.now(), guards.lock
     gone = intent.next is None and (lock is None or lock.run != s.run_id)
     if gone or (intent.next is not None and lock == intent.next):
-        left = tuple(
-            c.key for c in intent.changes if c.before != c.after and guards.rrsets.get(c.key) == c.before
-        )  # fmt: skip
+        left = tuple(c.key for c in intent.changes if c.before != c.after and guards.rrsets.get(c.key) == c.before)
         await journal.put(ev.Applied(now, intent.step, intent.op, left, guards.serial))
         return
     if lock is not None and lock in s.burns:

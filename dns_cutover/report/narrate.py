@@ -60,19 +60,29 @@ def narrate(s: RunState, event: ev.Event) -> Line | None:
                 return None
             gate = s.gates.get(event.probe)
             row = gate.consecutive_failures if gate else 0
-            return Line("WARN", "mind", _tag(event.step), f"{event.probe}: {event.verdict}, {row} in a row: {event.detail}")
+            return Line(
+                "WARN", "mind", _tag(event.step), f"{event.probe}: {event.verdict}, {row} in a row: {event.detail}"
+            )
         case ev.StepDone():
             quiet = event.step.endswith(("preflight", "_ttl/converge"))
             mark = "proved" if event.proven else "failed"
-            return None if quiet and event.proven else Line("OK" if event.proven else "FAIL", mark, _tag(event.step), event.proof)
+            return (
+                None
+                if quiet and event.proven
+                else Line("OK" if event.proven else "FAIL", mark, _tag(event.step), event.proof)
+            )
         case ev.Held():
             return Line("NEED", "mind", "hold", event.why)
         case ev.RollbackStarted():
             return Line("FAIL", "failed", _tag(event.step), f"{event.why}: rolling back")
         case ev.Command():
-            return Line("INFO", "mind", event.verb, f"asked for by {event.by}{' ' + event.subject if event.subject else ''}")
+            return Line(
+                "INFO", "mind", event.verb, f"asked for by {event.by}{' ' + event.subject if event.subject else ''}"
+            )
         case ev.Finished():
-            return Line("DONE", "proved" if event.outcome == "succeeded" else "mind", event.outcome, s.why or event.outcome)
+            return Line(
+                "DONE", "proved" if event.outcome == "succeeded" else "mind", event.outcome, s.why or event.outcome
+            )
         case _:
             assert_never(event)
 

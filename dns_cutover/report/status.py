@@ -94,7 +94,9 @@ def way_back(s: RunState) -> WayBack:
     additive = {e.key for w in live for e in w.edits if is_additive(e)} if keep else set()
     tails = [x.undo_s for w in live for x in w.exposures if x.key not in additive]
     command = f"dns-cutover rollback {s.run_id}"
-    failing = [n for n, g in s.gates.items() if _is_way_back(s, n) and g.last is not None and g.last.verdict != "success"]
+    failing = [
+        n for n, g in s.gates.items() if _is_way_back(s, n) and g.last is not None and g.last.verdict != "success"
+    ]
     return WayBack(not s.final and s.back is None, not failing, max(tails, default=0.0), command)
 
 
@@ -113,7 +115,10 @@ def steps_line(s: RunState) -> list[tuple[str, str]]:
             done += 1
         elif n == s.index:
             names.append(("now", step_label(step)))
-        elif not any(text == (step.stage or step.id) for _, text in names) and step.kind in (StepKind.APPLY, StepKind.RESTORE_TTL):
+        elif not any(text == (step.stage or step.id) for _, text in names) and step.kind in (
+            StepKind.APPLY,
+            StepKind.RESTORE_TTL,
+        ):
             text = "restore" if step.kind is StepKind.RESTORE_TTL else step.stage
             if ("later", text) not in names:
                 names.append(("later", text))
@@ -124,7 +129,9 @@ def steps_line(s: RunState) -> list[tuple[str, str]]:
 def step_label(step: Step) -> str:
     """`switch: bake`, `lower ttl`."""
     kind = step.kind.value.replace("_", " ")
-    return f"{step.stage}: {kind}" if step.stage and step.kind not in (StepKind.LOWER_TTL, StepKind.RESTORE_TTL) else kind
+    return (
+        f"{step.stage}: {kind}" if step.stage and step.kind not in (StepKind.LOWER_TTL, StepKind.RESTORE_TTL) else kind
+    )
 
 
 def step_state(s: RunState, n: int) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dns_cutover.plan.expand import PlannedChange, expand_changes
+from dns_cutover.lookup.interface import Accept
+from dns_cutover.plan.expand import PlannedChange, expand_changes, unchanged_keys
 from dns_cutover.plan.models import Plan, Stage
 from dns_cutover.plan.probes import probe_spec
+from dns_cutover.probes.interface import ProbeSpec
 from dns_cutover.records import Change, Edit, Mismatch, RRset, RRsetKey, SetEdit, ValueEdit, realise
 from dns_cutover.runbook.model import (
     Confirm,
@@ -68,7 +70,7 @@ class _Compiler:
     by_value: dict[RRsetKey, tuple[str, ...]] = field(default_factory=dict)
 
 
-def compile_runbook(plan: Plan, live: LiveFacts, partition: Mapping[str, Partition]) -> Runbook:
+def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Mapping[str, Partition]) -> Runbook:
     """The runbook of `plan` against what is live. `partition` by zone reference. Raises DriftFound."""
     c = _Compiler(plan, live, partition, dict(live.rrsets))
     for segment in _segments(plan):
@@ -79,7 +81,7 @@ def compile_runbook(plan: Plan, live: LiveFacts, partition: Mapping[str, Partiti
         plan=plan.name,
         summary=plan.summary or "",
         owner=plan.owner or "",
-        plan_sha256=plan.sha256,
+        plan_sha256=plan_sha256,
         zones=live.zones,
         stages=tuple(StageInfo(s.name, s.summary or "", s.commit) for s in plan.stages),
         steps=tuple(c.steps),
@@ -128,11 +130,17 @@ def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
     lower = _lower_edits(c, stages, planned)
     lead = max((x.old_s for e in lower for x in [_exposure(c, e, _must(e, c.image.get(e.key)))]), default=0.0)
     if first.wait and lower:
-        c.steps.append(Step(f"{first.name}/wait_before_lowering", StepKind.WAIT, first.name, seconds=max(0.0, first.wait - lead)))
+        c.steps.append(
+            Step(f"{first.name}/wait_before_lowering", StepKind.WAIT, first.name, seconds=max(0.0, first.wait - lead))
+        )
     if lower:
         _write(c, f"{first.name}/lower_ttl", StepKind.LOWER_TTL, first, lower, resolvers=False)
         last = c.steps[-1]
-        c.steps.append(Step(f"{first.name}/wait_ttl", StepKind.WAIT_TTL, first.name, "", last.edits, last.exposures, gate=last.gate))
+        c.steps.append(
+            Step(
+                f"{first.name}/wait_ttl", StepKind.WAIT_TTL, first.name, "", last.edits, last.exposures, gate=last.gate
+            )
+        )
     if first.wait:
         c.steps.append(Step(f"{first.name}/wait", StepKind.WAIT, first.name, seconds=first.wait))
     for stage in stages:
@@ -216,15 +224,29 @@ def _compile_stage(c: _Compiler, stage: Stage, planned: tuple[PlannedChange, ...
         w = stage.window
         window = Window(tuple(w.iso_days), w.from_.strftime("%H:%M"), w.to.strftime("%H:%M"), w.timezone)
         c.steps.append(Step(f"{stage.name}/window", StepKind.WINDOW, stage.name, window=window))
-    unchanged = tuple(_pin(c, key) for key in stage.unchanged_keys(c.plan))
+    unchanged = tuple(_pin(c, key) for key in unchanged_keys(c.plan, stage))
     edits = [e for p in planned if (e := _edit(c, stage, p)) is not None]
     early = tuple(p for p in probes if p.role != "health")
     c.steps.append(
-        Step(f"{stage.name}/preflight", StepKind.PREFLIGHT, stage.name, "", (*edits, *unchanged), probes=early, gate=gate)
+        Step(
+            f"{stage.name}/preflight", StepKind.PREFLIGHT, stage.name, "", (*edits, *unchanged), probes=early, gate=gate
+        )
     )
     accepts = tuple((p.key, p.accept) for p in planned if p.accept is not None)
-    _write(c, f"{stage.name}/apply", StepKind.APPLY, stage, edits, resolvers=True, probes=probes, unchanged=unchanged, accepts=accepts)
-    c.steps.append(Step(f"{stage.name}/bake", StepKind.BAKE, stage.name, seconds=stage.bake or 0.0, probes=probes, gate=gate))
+    _write(
+        c,
+        f"{stage.name}/apply",
+        StepKind.APPLY,
+        stage,
+        edits,
+        resolvers=True,
+        probes=probes,
+        unchanged=unchanged,
+        accepts=accepts,
+    )
+    c.steps.append(
+        Step(f"{stage.name}/bake", StepKind.BAKE, stage.name, seconds=stage.bake or 0.0, probes=probes, gate=gate)
+    )
 
 
 def _pin(c: _Compiler, key: RRsetKey) -> Edit:
@@ -247,7 +269,9 @@ def _edit(c: _Compiler, stage: Stage, p: PlannedChange) -> Edit | None:
             c.final_ttl[p.key] = final
             return SetEdit(p.key, now, now.with_ttl(final))
         case "set":
-            before = now if p.before == "live" else None if p.before is None else RRset(now.ttl if now else low, p.before)
+            before = (
+                now if p.before == "live" else None if p.before is None else RRset(now.ttl if now else low, p.before)
+            )
             if p.before != "live" and (before.values if before else None) != (now.values if now else None):
                 c.drifts.append(Drift(stage.name, p, p.key, ", ".join(p.before) if p.before else "absent", now))
                 return None
@@ -277,9 +301,9 @@ def _write(
     edits: list[Edit],
     *,
     resolvers: bool,
-    probes: tuple[object, ...] = (),
+    probes: tuple[ProbeSpec, ...] = (),
     unchanged: tuple[Edit, ...] = (),
-    accepts: tuple[tuple[RRsetKey, object], ...] = (),
+    accepts: tuple[tuple[RRsetKey, Accept], ...] = (),
 ) -> None:
     """The messages of one write, zone after zone (they are not atomic across zones), and their verification."""
     gate = _gate(c, stage)
@@ -299,18 +323,31 @@ def _write(
             keys = [ch.key for ch in group]
             c.steps.append(
                 Step(
-                    name + suffix, kind, stage.name, ref, tuple(own[k] for k in keys),
-                    tuple(exposures[k] for k in keys), probes=probes, gate=gate,  # type: ignore[arg-type]
-                )  # fmt: skip
+                    name + suffix,
+                    kind,
+                    stage.name,
+                    ref,
+                    tuple(own[k] for k in keys),
+                    tuple(exposures[k] for k in keys),
+                    probes=probes,
+                    gate=gate,
+                )
             )
         for change in changes:
             c.image[change.key] = change.after
     c.steps.append(
         Step(
             f"{name}/converge" if kind is not StepKind.APPLY else f"{stage.name}/converge",
-            StepKind.CONVERGE, stage.name, "", (*edits, *unchanged), tuple(exposures.values()),
-            accepts=accepts, resolvers=resolvers, probes=probes, gate=gate,  # type: ignore[arg-type]
-        )  # fmt: skip
+            StepKind.CONVERGE,
+            stage.name,
+            "",
+            (*edits, *unchanged),
+            tuple(exposures.values()),
+            accepts=accepts,
+            resolvers=resolvers,
+            probes=probes,
+            gate=gate,
+        )
     )
 
 
@@ -318,9 +355,10 @@ def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
     context = c.live.contexts[change.key.zone, change.key.owner]
     # What else is at the name now, as this run has left it so far.
     others = {
-        k.rdtype: r.ttl for k, r in c.image.items()
+        k.rdtype: r.ttl
+        for k, r in c.image.items()
         if r is not None and k.zone == change.key.zone and k.owner == change.key.owner and k != change.key
-    }  # fmt: skip
+    }
     context = replace(context, existing_ttls={**context.existing_ttls, **others})
     old, undo = old_lifetime(change, context, _policy(c)), rollback_lifetime(change, context, _policy(c))
     return Exposure(change.key, old.seconds, old.why, undo.seconds, undo.why)

@@ -78,7 +78,9 @@ def alias_lifetime(target_ttl: float, provider_refresh: float, served_ttl: float
     return target_ttl + provider_refresh + lifetime(served_ttl, policy)
 
 
-def delegation_lifetime(parent_ttl: float, child_ttl: float, policy: CachePolicy, *, old_servers_serve_old_ns: bool) -> float:
+def delegation_lifetime(
+    parent_ttl: float, child_ttl: float, policy: CachePolicy, *, old_servers_serve_old_ns: bool
+) -> float:
     """A delegation: a child-centric resolver can learn the old NS set just before the parent's copy ends.
 
     Once the old servers serve the new NS set, only the longer of the two counts.

@@ -39,7 +39,9 @@ def last_served(observed: float, applied: float, bound: float) -> float:
     return max(observed, applied + bound)
 
 
-def unobservable_secondary(applied: float, refresh: float, retry: float, expire: float, *, transfers_work: bool) -> float:
+def unobservable_secondary(
+    applied: float, refresh: float, retry: float, expire: float, *, transfers_work: bool
+) -> float:
     """Until when a secondary that cannot be observed may serve the old version (RFC 1035 section 3.3.13)."""
     return applied + (refresh + retry if transfers_work else expire)
 

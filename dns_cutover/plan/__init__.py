@@ -1,0 +1,1 @@
+"""What the engineer wrote: models, the loader with positions, variables, the schema."""
