@@ -187,10 +187,12 @@ def _report_form(
     # A value that fits no branch of a union is one mistake: the branch that explains itself is told.
     for error in sorted(errors, key=lambda e: e["type"] != "value_error"):
         path = _real_path(doc, error["loc"])
+        if _nested(errors, error):
+            continue
         part = _removable(path, error["type"])
         hopeless = hopeless or part is None
         wrong.update([part] if part is not None else [])
-        if (not first and error["type"] in ("missing", "too_short")) or _nested(errors, error):
+        if not first and error["type"] in ("missing", "too_short"):
             continue
         finding = _explain(doc, reporter.file, path, error)
         where = Position(finding.line, finding.column, finding.end_column)
