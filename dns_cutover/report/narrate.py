@@ -96,7 +96,7 @@ def _applied(s: RunState, event: ev.Applied) -> Line | None:
     written = next((w for w in reversed(s.done) if w.step == event.step), None)
     if event.step.startswith("undo:"):
         step = next((x for x in s.back or () if x.id == event.step), None)
-        if step is None or event.step.startswith("undo:restore") is False and step.kind is StepKind.CONVERGE:
+        if step is None or (event.step.startswith("undo:restore") is False and step.kind is StepKind.CONVERGE):
             return None
         what = ", ".join(s.book.label(e.key) for e in step.edits) or "nothing"
         return Line("UNDO", "undone", _tag(event.step), f"{what} put back in one message, serial {event.serial}")
