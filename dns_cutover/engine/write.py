@@ -210,7 +210,7 @@ def _ours(journal: Journal, intent: ev.Intent) -> bool:
 
 
 async def resolve(journal: Journal) -> None:
-    """Decide a pending intent whose reply is missing, by the token alone; images only show what the server made of it."""
+    """Decide a pending intent whose reply is missing, by the token; images only show what the server made of it."""
     s, clock = journal.state, journal.ports.clock
     intent = s.pending
     if intent is None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from dns_cutover.address import split_address
 from dns_cutover.lookup.interface import Endpoint, Transport
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -25,10 +26,8 @@ def parse_duration(value: Any) -> float:
 
 
 def _parse_ttl(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        seconds = float(value)
-    else:
-        seconds = parse_duration(value)
+    number = isinstance(value, int) and not isinstance(value, bool)
+    seconds = float(value) if number else parse_duration(value)
     if not 0 <= seconds <= 2**31 - 1 or seconds != int(seconds):
         raise ValueError("a TTL is a whole number of seconds from 0 to 2147483647 (RFC 2181 section 8)")
     return int(seconds)
@@ -60,26 +59,10 @@ Share = Annotated[
 ]
 
 
-def split_host_port(text: str, default_port: int = 53) -> tuple[str, int]:
-    """`host`, `host:port`, `[v6]:port` or a bare IPv6 address. Raises ValueError."""
-    host, port = text, ""
-    if text.startswith("["):
-        host, closed, rest = text[1:].partition("]")
-        if not closed or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text!r} is no address: write [2001:db8::1]:53")
-        port = rest[1:]
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if not host:
-        raise ValueError(f"{text!r} has no host")
-    if port and not (port.isdecimal() and 0 < int(port) < 65536):
-        raise ValueError(f"{port!r} is no port number")
-    return host, int(port) if port else default_port
-
-
 def parse_endpoint(text: str, name: str = "", transport: Transport = "udp") -> Endpoint:
     """`address[:port]` as an endpoint. Raises ValueError if the host is no IP address."""
-    host, port = split_host_port(text, 853 if transport in ("tls", "quic") else 443 if transport == "https" else 53)
+    host, given = split_address(text)
+    port = given or (853 if transport in ("tls", "quic") else 443 if transport == "https" else 53)
     try:
         address = str(ipaddress.ip_address(host))
     except ValueError:
@@ -97,7 +80,7 @@ def _check_endpoint(value: Any) -> str:
 def _check_host_port(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("a server is text: host[:port]")
-    split_host_port(value)
+    split_address(value)
     return value
 
 

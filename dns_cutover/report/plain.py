@@ -84,7 +84,7 @@ class JsonLinesWatcher:
 
 
 def event_line(state: RunState, event: Event) -> str:
-    """The event as one JSON object: type, ts (ISO, UTC), seq, run_id, step, level, message, fence, and its own fields."""
+    """The event as one JSON object: the envelope of DESIGN section 7, then the event's own fields."""
     line = narrate(state, event)
     token = next(iter(state.tokens.values()), None)
     own = event_data(event)

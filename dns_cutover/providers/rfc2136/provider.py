@@ -216,16 +216,21 @@ class Rfc2136Provider:
 
     def partition(self, changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
         """See the interface."""
-        groups: list[list[Change]] = [[]]
-        size = OVERHEAD
-        for together in owners_together(changes):
-            octets = sum(wire_estimate(c) for c in together)
-            if groups[-1] and size + octets > MAX_MESSAGE:
-                groups.append([])
-                size = OVERHEAD
-            groups[-1] += together
-            size += octets
-        return tuple(tuple(g) for g in groups if g)
+        return partition_changes(changes)
+
+
+def partition_changes(changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
+    """The changes in groups that fit 64 KiB each, changes of one owner name together."""
+    groups: list[list[Change]] = [[]]
+    size = OVERHEAD
+    for together in owners_together(changes):
+        octets = sum(wire_estimate(c) for c in together)
+        if groups[-1] and size + octets > MAX_MESSAGE:
+            groups.append([])
+            size = OVERHEAD
+        groups[-1] += together
+        size += octets
+    return tuple(tuple(g) for g in groups if g)
 
 
 def _token(rrset: RRset | None) -> Token | None:

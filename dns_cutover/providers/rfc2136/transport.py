@@ -317,7 +317,7 @@ def transfer_ended(records: list[TransferRecord], since: int) -> bool:
 
 
 def added_ttls(records: list[TransferRecord]) -> Mapping[Question, int] | None:
-    """The highest TTL of what was added since; None for an AXFR-style answer, which tells nothing of the time between."""
+    """The highest TTL of what was added since; None for an AXFR-style answer, which tells nothing of that time."""
     if len(records) == 1:
         return {}
     if records[1].serial is None:
