@@ -30,19 +30,28 @@ def _drift(loaded: LoadedPlan, d: Drift, names: Mapping[str, str]) -> Finding:
     path = change_path(loaded, d.stage, d.planned)
     if d.reason == "too_large":
         return finding(
-            loaded, "DC404", "error", f"{d.expected} of stage {d.stage} do not fit one atomic message",
-            "split the stage, or allow: [split] under safety", path, stage=d.stage,
+            loaded,
+            "DC404",
+            "error",
+            f"{d.expected} of stage {d.stage} do not fit one atomic message",
+            "split the stage, or allow: [split] under safety",
+            path,
+            stage=d.stage,
             why="Between two messages users could see one half of the change.",
-        )  # fmt: skip
+        )
     by_value = d.planned is not None and d.planned.kind == "values"
     attribute = ("remove" if d.planned and d.planned.remove else "add") if by_value else "from"
     return finding(
-        loaded, "DC202" if by_value else "DC201", "error",
+        loaded,
+        "DC202" if by_value else "DC201",
+        "error",
         f"the live {label} is not what the plan expects: {describe(d.found)}",
         f"the plan expects {d.expected}; start from live: dns-cutover init {names[d.key.zone].rstrip('.')}",
-        (*path, attribute), stage=d.stage, record=label,
+        (*path, attribute),
+        stage=d.stage,
+        record=label,
         why="A change that starts from something else would remove what nobody decided to remove.",
-    )  # fmt: skip
+    )
 
 
 def describe(rrset: RRset | None) -> str:
@@ -71,7 +80,7 @@ def server_findings(loaded: LoadedPlan, views: Iterable[ServerView], names: Mapp
                         "mend it, or name it under lookup.ignore with the reason",
                         path,
                         why="A server that is not watched may serve the old answer for ever.",
-                    )  # fmt: skip
+                    )
                 )
         good = [v for v in own if not v.problem]
         for key in good[0].rrsets if good else ():
@@ -87,7 +96,7 @@ def server_findings(loaded: LoadedPlan, views: Iterable[ServerView], names: Mapp
                         "wait for the transfer, or mend the secondary",
                         path,
                         record=key.label(zone),
-                    )  # fmt: skip
+                    )
                 )
     return tuple(out)
 
