@@ -31,6 +31,7 @@ from dns_cutover.engine.state import RunState, evolve, fold
 from dns_cutover.engine.write import change_lock, resolve, write_step
 from dns_cutover.errors import CutoverError, LockHeld
 from dns_cutover.runbook.model import Step
+from dns_cutover.store.interface import Store
 
 POLL = 2.0  # seconds: how often a waiting run looks for commands of other processes
 
@@ -83,14 +84,6 @@ class Journal:
         self.state = evolve(self.state, event)
         if self.ports.watcher is not None:
             self.ports.watcher.event(self.state, event)
-
-
-async def load(run_id: str, ports: Ports) -> RunState:
-    """The run as its journal tells it. Raises UnknownRun, Unavailable."""
-    envelopes = await ports.store.load(run_id)
-    if not envelopes:
-        raise UnknownRun(f"there is no run {run_id} in this store", "", ("dns-cutover status   lists the runs",))
-    return fold(run_id, (from_envelope(e) for e in envelopes))
 
 
 async def create(run_id: str, first: ev.Created, ports: Ports) -> RunState:
@@ -190,3 +183,17 @@ def _exists(edit: object) -> bool:
     """Never ask a recursive resolver for what is not there yet: that would plant a negative answer."""
     before = getattr(edit, "before", None)
     return before is not None or getattr(edit, "ttl_before", None) is not None
+
+
+async def load_events(run_id: str, store: Store) -> tuple[ev.Event, ...]:
+    """All events of a run. Raises Unavailable; ValueError for a journal of a newer version."""
+    return tuple(from_envelope(e) for e in await store.load(run_id))
+
+
+async def append_command(state: RunState, store: Store, verb: ev.Verb, by: str, subject: str, now: float) -> RunState:
+    """Append a command from any process; whoever drives the run takes it in. Raises Unavailable."""
+    while True:
+        event = ev.Command(now, verb, by, subject)
+        if await store.append([to_envelope(state.run_id, state.seq, event)]):
+            return evolve(state, event)
+        state = fold(state.run_id, await load_events(state.run_id, store))

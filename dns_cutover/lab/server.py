@@ -168,7 +168,8 @@ def _with_raw_tsig(response: Any, rdata: Any, query: Any) -> bytes:
         owner + (250).to_bytes(2, "big") + (255).to_bytes(2, "big") + bytes(4) + len(body).to_bytes(2, "big") + body
     )
     wire[10:12] = (int.from_bytes(wire[10:12], "big") + 1).to_bytes(2, "big")
-    return bytes(wire) + record
+    out: bytes = bytes(wire) + record
+    return out
 
 
 class Authoritative(DnsServer):

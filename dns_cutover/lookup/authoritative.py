@@ -1,181 +1,142 @@
-"""Authoritative servers: finding them through the parent, and asking all of them."""
+"""Asking every authoritative server of a zone, over UDP and TCP, and judging what each says."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dns_cutover.clock import Clock
+from dns_cutover.lookup.answer import NoReply, Outcome
+from dns_cutover.lookup.discovery import ZoneServers, discover, explicit_servers
 from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, ServerView
-from dns_cutover.lookup.question import Asker, NoReply, Outcome, Reply
+from dns_cutover.lookup.names import NameView, read_name
+from dns_cutover.lookup.question import Asker
 from dns_cutover.records import RRset, RRsetKey
-from dns_cutover.records.name import is_below, parent_names
+from dns_cutover.records.name import is_below
+
+__all__ = [
+    "ROUND_GAP_S",
+    "AuthoritativeAsker",
+    "Problem",
+    "ZoneServers",
+    "ask_all",
+    "ask_server",
+    "discover",
+    "explicit_servers",
+    "judge",
+    "serial_newer",
+]
+
+# Some authoritative servers answer from a packet cache: PowerDNS keeps answers for 20 s (its `cache-ttl`). Two agreeing
+# rounds prove something only when the second cannot be the first one's cached copy.
+ROUND_GAP_S = 21.0
+
+Zones = Mapping[str, tuple[str, tuple[Endpoint, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneServers:
-    """Who serves a zone. `parent_ns` and `child_ns` are name-server host names; `problems` are for people."""
+class Problem:
+    """Why an answer cannot be used. `wrong`: the server answers wrongly; else it cannot be reached."""
 
-    zone: str
-    endpoints: tuple[Endpoint, ...]
-    parent_ns: tuple[str, ...] = ()
-    child_ns: tuple[str, ...] = ()
-    parent_ttl: int | None = None
-    child_ttl: int | None = None
-    problems: tuple[str, ...] = ()
+    text: str
+    wrong: bool
 
 
-def explicit_servers(zone: str, endpoints: Iterable[Endpoint]) -> ZoneServers:
-    """A listed set of servers, for private zones and labs."""
-    return ZoneServers(zone, tuple(endpoints))
+def serial_newer(a: int, b: int) -> bool:
+    """Whether SOA serial `a` comes after `b` (RFC 1982 section 3.2)."""
+    return a != b and (a - b) % 2**32 < 2**31
 
 
-async def discover(
-    asker: Asker, zone: str, bootstrap: Collection[Endpoint], ignore: Collection[str] = ()
-) -> ZoneServers:
-    """Parent NS and child NS, each with every address.
+def judge(reply: Outcome, zone: str, key: RRsetKey) -> RRset | Problem | None:
+    """What an authoritative answer says about one RRset of `zone`; None is absence: NXDOMAIN, NODATA, or an alias.
 
-    The recursive `bootstrap` resolvers are asked for the parent zone's name servers and for host addresses, never for
-    the NS of `zone` itself: that would pin them to the servers of now (FACTS section 2).
+    The NS of a zone cut belongs to the parent without authority, so there a referral is the answer (RFC 2181 section 6).
     """
-    problems: list[str] = []
-    parents = await _parent_servers(asker, zone, tuple(bootstrap), problems)
-    parent_ns, parent_ttl, glue = await _referral(asker, zone, parents, problems)
-    hosts = set(parent_ns)
-    addresses = await _addresses(asker, hosts, glue, tuple(bootstrap))
-    child_ns: set[str] = set()
-    child_ttl = None
-    for server in _endpoints(addresses):
-        reply = await asker.ask(server, zone, "NS", recurse=False)
-        rrset = reply.find(zone, "NS") if isinstance(reply, Reply) and reply.aa else None
-        if rrset is not None:
-            child_ns.update(rrset.values)
-            child_ttl = max(child_ttl or 0, rrset.ttl)
-    if child_ns - hosts:
-        addresses |= await _addresses(asker, child_ns - hosts, glue, tuple(bootstrap))
-    if not addresses:
-        problems.append(f"no name server of {zone} was found")
-    endpoints = tuple(e for e in _endpoints(addresses) if e.address not in ignore and str(e) not in ignore)
-    return ZoneServers(
-        zone, endpoints, tuple(sorted(parent_ns)), tuple(sorted(child_ns)), parent_ttl, child_ttl, tuple(problems)
-    )
-
-
-async def _parent_servers(
-    asker: Asker, zone: str, bootstrap: tuple[Endpoint, ...], problems: list[str]
-) -> tuple[Endpoint, ...]:
-    """The servers of the nearest enclosing zone that is not `zone` itself."""
-    for ancestor in (*parent_names(zone), "."):
-        reply = await _first(asker, bootstrap, ancestor, "NS")
-        rrset = reply.find(ancestor, "NS") if reply is not None else None
-        if rrset is not None:
-            return _endpoints(await _addresses(asker, set(rrset.values), {}, bootstrap))
-    problems.append(f"the parent of {zone} was not found: no bootstrap resolver answered")
-    return ()
-
-
-async def _referral(
-    asker: Asker, zone: str, parents: tuple[Endpoint, ...], problems: list[str]
-) -> tuple[set[str], int | None, Mapping[str, set[str]]]:
-    """The delegation as every parent server gives it, with glue."""
-    names: set[str] = set()
-    ttl: int | None = None
-    glue: dict[str, set[str]] = {}
-    for server in parents:
-        reply = await asker.ask(server, zone, "NS", recurse=False)
-        if not isinstance(reply, Reply):
-            problems.append(f"{server.name} {server}: {reply.reason}")
-            continue
-        # A server of both zones answers with authority; any other refers.
-        for section in (*reply.answer, *reply.authority):
-            if section.owner == zone and section.rdtype == "NS":
-                names.update(section.rrset.values)
-                ttl = max(ttl or 0, section.rrset.ttl)
-        for section in reply.additional:
-            if section.rdtype in ("A", "AAAA"):
-                glue.setdefault(section.owner, set()).update(section.rrset.values)
-    return names, ttl, glue
-
-
-async def _first(asker: Asker, resolvers: tuple[Endpoint, ...], owner: str, rdtype: str) -> Reply | None:
-    for resolver in resolvers:
-        reply = await asker.ask(resolver, owner, rdtype, recurse=True)
-        if isinstance(reply, Reply) and reply.rcode in ("NOERROR", "NXDOMAIN"):
-            return reply
-    return None
-
-
-async def _addresses(
-    asker: Asker, hosts: set[str], glue: Mapping[str, set[str]], bootstrap: tuple[Endpoint, ...]
-) -> set[tuple[str, str]]:
-    """(host, address) pairs; glue where the parent gave it, else through the bootstrap resolvers."""
-    out: set[tuple[str, str]] = set()
-    for host in sorted(hosts):
-        if host in glue:
-            out.update((host, a) for a in glue[host])
-            continue
-        for rdtype in ("A", "AAAA"):
-            reply = await _first(asker, bootstrap, host, rdtype)
-            if reply is not None:
-                for section in reply.answer:
-                    if section.rdtype == rdtype:
-                        out.update((host, a) for a in section.rrset.values)
-    return out
-
-
-def _endpoints(addresses: Iterable[tuple[str, str]]) -> tuple[Endpoint, ...]:
-    return tuple(Endpoint(host.rstrip("."), address) for host, address in sorted(addresses))
-
-
-def judge(reply: Outcome, zone: str, key: RRsetKey) -> RRset | str | None:
-    """What an authoritative answer says about one RRset; text: why it cannot be used."""
     if isinstance(reply, NoReply):
-        return reply.reason
+        return Problem(reply.reason, reply.wrong)
     if reply.rcode not in ("NOERROR", "NXDOMAIN"):
-        return f"answers {reply.rcode}"
-    found = reply.find(key.owner, key.rdtype)
-    if not reply.aa:
-        cut = next((s for s in reply.authority if s.rdtype == "NS"), None)
-        if cut is not None and is_below(key.owner, cut.owner) and cut.owner != zone and is_below(cut.owner, zone):
-            return f"refers to {cut.owner}: the name lies below a zone cut"
-        return "is not authoritative for the zone (lame)"
-    return found
+        return Problem(f"answers {reply.rcode}", wrong=True)
+    if reply.aa:
+        soa = reply.soa
+        if soa is not None and not reply.answer and soa.owner != zone:
+            return Problem(f"answers for the zone {soa.owner} instead", wrong=True)
+        return reply.find(key.owner, key.rdtype)
+    cut = next((s for s in reply.authority if s.rdtype == "NS"), None)
+    if cut is None or cut.owner == zone or not is_below(cut.owner, zone) or not is_below(key.owner, cut.owner):
+        return Problem("is not authoritative for the zone (lame)", wrong=True)
+    if key.rdtype == "NS" and key.owner == cut.owner:
+        return cut.rrset
+    return Problem(f"refers to {cut.owner}: the name lies below a zone cut", wrong=True)
 
 
-async def ask_server(asker: Asker, ref: str, zone: str, server: Endpoint, keys: Collection[RRsetKey]) -> ServerView:
-    """One server's view: every RRset over UDP, and the SOA over TCP too, which must answer as well."""
-    questions = [asker.ask(server, zone, "SOA", recurse=False), asker.ask(server, zone, "SOA", recurse=False, tcp=True)]
-    questions += [asker.ask(server, k.owner, k.rdtype, recurse=False) for k in keys]
-    udp_soa, tcp_soa, *replies = await asyncio.gather(*questions)
-    for name, reply in (("UDP", udp_soa), ("TCP", tcp_soa)):
-        if isinstance(reply, NoReply):
-            text = reply.reason if name == "UDP" else f"TCP: {reply.reason}"
-            return ServerView(ref, server, {}, None, text, reply.wrong)
-        if reply.rcode != "NOERROR" or not reply.aa or reply.find(zone, "SOA") is None:
-            what = f"answers {reply.rcode}" if reply.rcode != "NOERROR" else "is not authoritative for the zone (lame)"
-            return ServerView(ref, server, {}, None, what, True)
+async def ask_server(asker: Asker, ref: str, zone: str, server: Endpoint, keys: Sequence[RRsetKey]) -> ServerView:
+    """One server's view. The SOA and every RRset are asked over UDP and, on one connection, over TCP: a server that
+    says one thing here and another there has not converged, and resolvers do use both.
+    """
+    soa_key = RRsetKey(ref, zone, "SOA")
+    questions = [(key.owner, key.rdtype) for key in keys]
+    # The SOA first: a dead server costs three questions, not three for each RRset.
+    first = await asker.ask(server, *_question(soa_key), recurse=False)
+    soa = _apex(first, zone, soa_key)
+    if isinstance(soa, Problem):
+        return ServerView(ref, server, {}, None, soa.text, soa.wrong)
+    serial = int(soa.values[0].split()[2])
+    over_udp, over_tcp = await asyncio.gather(
+        asyncio.gather(*(asker.ask(server, *q, recurse=False) for q in questions)),
+        asker.ask_stream(server, [_question(soa_key), *questions], recurse=False),
+    )
     rrsets: dict[RRsetKey, RRset | None] = {}
-    for key, reply in zip(keys, replies, strict=True):
-        said = judge(reply, zone, key)
-        if isinstance(said, str):
-            wrong = not isinstance(reply, NoReply) or reply.wrong
-            return ServerView(ref, server, rrsets, _serial(udp_soa, zone), said, wrong)
-        rrsets[key] = said
-    return ServerView(ref, server, rrsets, _serial(udp_soa, zone))
+    problems: list[Problem] = []
+    tcp_soa = _apex(over_tcp[0], zone, soa_key)
+    if isinstance(tcp_soa, Problem):
+        problems.append(Problem(f"TCP: {tcp_soa.text}", tcp_soa.wrong))
+    for key, udp, tcp in zip(keys, over_udp, over_tcp[1:], strict=True):
+        found = judge(udp, zone, key)
+        if isinstance(found, Problem):
+            problems.append(found)
+            continue
+        rrsets[key] = found
+        if isinstance(tcp_soa, Problem):
+            continue  # said already
+        other = judge(tcp, zone, key)
+        if isinstance(other, Problem):
+            problems.append(Problem(f"TCP: {other.text}", other.wrong))
+        elif not _same(found, other):
+            # Perhaps the zone changed between the two questions.
+            again = judge(await asker.ask(server, *_question(key), recurse=False), zone, key)
+            if isinstance(again, Problem):
+                problems.append(again)
+            elif not _same(again, other):
+                problems.append(_disagrees(key, again, other))
+            else:
+                rrsets[key] = again
+    # A wrong answer says more than a missing one.
+    worst = next((p for p in problems if p.wrong), problems[0] if problems else None)
+    if worst is None:
+        return ServerView(ref, server, rrsets, serial)
+    return ServerView(ref, server, rrsets, serial, worst.text, worst.wrong)
 
 
-def _serial(reply: Outcome, zone: str) -> int | None:
-    soa = reply.find(zone, "SOA") if isinstance(reply, Reply) else None
-    return int(soa.values[0].split()[2]) if soa is not None else None
+def _question(key: RRsetKey) -> tuple[str, str]:
+    return key.owner, key.rdtype
 
 
-async def ask_all(
-    asker: Asker,
-    zones: Mapping[str, tuple[str, tuple[Endpoint, ...]]],
-    keys: Collection[RRsetKey],
-    clock: Clock,
-) -> AuthoritativeRound:
+def _apex(reply: Outcome, zone: str, key: RRsetKey) -> RRset | Problem:
+    found = judge(reply, zone, key)
+    return found if found is not None else Problem("is not authoritative for the zone (no SOA)", wrong=True)
+
+
+def _same(one: RRset | None, other: RRset | None) -> bool:
+    return one == other or (one is not None and one.same_data(other))
+
+
+def _disagrees(key: RRsetKey, udp: RRset | None, tcp: RRset | None) -> Problem:
+    said = [", ".join(r.values) if r is not None else "nothing" for r in (udp, tcp)]
+    return Problem(f"{key.owner} {key.rdtype} is {said[0]} over UDP and {said[1]} over TCP", wrong=True)
+
+
+async def ask_all(asker: Asker, zones: Zones, keys: Collection[RRsetKey], clock: Clock) -> AuthoritativeRound:
     """One round: every server of every zone that `keys` touch. `zones`: reference -> (zone name, servers)."""
     jobs = []
     for ref in sorted({k.zone for k in keys}):
@@ -184,3 +145,37 @@ async def ask_all(
         jobs += [ask_server(asker, ref, zone, server, own) for server in servers]
     views = await asyncio.gather(*jobs)
     return AuthoritativeRound(clock.now(), tuple(views))
+
+
+class AuthoritativeAsker:
+    """Rounds and names at the zones' own servers. `zones`: reference -> (zone name, servers)."""
+
+    def __init__(self, asker: Asker, zones: Zones, clock: Clock) -> None:
+        self._asker = asker
+        self._zones = zones
+        self._clock = clock
+
+    async def authoritative(self, keys: Collection[RRsetKey]) -> AuthoritativeRound:
+        """One round at every server; two that agree, ROUND_GAP_S apart, are a proof. Never raises for the network."""
+        return await ask_all(self._asker, self._zones, keys, self._clock)
+
+    async def read_name(self, zone_ref: str, owner: str) -> NameView:
+        """Everything at one name, from the first server that answers usably. Never raises for the network."""
+        zone, servers = self._zones[zone_ref]
+        return await read_name(self._asker, zone_ref, zone, servers, owner)
+
+
+async def enclosing_zone(asker: Asker, owner: str, servers: Collection[Endpoint], *, recurse: bool) -> str:
+    """The zone that `owner` is in.
+
+    Recursive resolvers are asked about the parent of `owner`, not about `owner`: a name that does not exist yet must not
+    get a negative answer planted. If they know no better, the parent's zone is the answer.
+    """
+    asked = (parent_names(owner)[0] if parent_names(owner) else ".") if recurse else owner
+    for server in servers:
+        reply = await asker.ask(server, asked, "SOA", recurse=recurse)
+        if isinstance(reply, Reply) and reply.rcode in ("NOERROR", "NXDOMAIN"):
+            soa = next((s for s in (*reply.answer, *reply.authority) if s.rdtype == "SOA"), None)
+            if soa is not None:
+                return soa.owner
+    return asked

@@ -2,171 +2,90 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, time
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from dns_cutover.plan.types import Address, Duration, HostPort, Share, Ttl
+from dns_cutover.plan.change_models import ChangeConfig, Expect
+from dns_cutover.plan.probe_models import (
+    CommandProbe,
+    DnsProbe,
+    HttpProbe,
+    ProbeBase,
+    ProbeConfig,
+    SmtpProbe,
+    TcpProbe,
+)
+from dns_cutover.plan.types import Count, Duration, Flag, Identifier, Model, Name, Reason, Restore, Share, Ttl, Values
+from dns_cutover.plan.zone_models import LookupConfig, NamedResolver, PresetResolver, ProviderConfig, ZoneConfig
 
-Name = Annotated[str, Field(min_length=1, max_length=1000)]
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 DEFAULT_ZONE = "default"
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-class Model(BaseModel):
-    """Frozen; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
-
-
-class SecretRef(Model):
-    """Where a secret is: an environment variable or a file. Never the secret itself."""
-
-    env: str | None = Field(None, min_length=1)
-    file: str | None = Field(None, min_length=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_literal(cls, value: Any) -> Any:
-        if not isinstance(value, dict | SecretRef):
-            raise ValueError("a secret must not stand in a plan: write {env: NAME} or {file: PATH}")
-        return value
-
-    @model_validator(mode="after")
-    def _one(self) -> SecretRef:
-        if (self.env is None) == (self.file is None):
-            raise ValueError("a secret is either {env: NAME} or {file: PATH}")
-        return self
-
-
-class TsigKey(Model):
-    """A TSIG key (RFC 8945)."""
-
-    name: Name
-    algorithm: Literal["hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
-    secret: SecretRef
-
-
-class Rfc2136Config(Model):
-    """Dynamic updates (RFC 2136). `propagation_bound`: D, if not all servers can be observed."""
-
-    type: Literal["rfc2136"]
-    server: HostPort
-    key: TsigKey
-    propagation_bound: Duration = 0.0
-
-
-class Route53Config(Model):
-    """Amazon Route 53."""
-
-    type: Literal["route53"]
-    zone_id: str | None = None
-    profile: str | None = None
-    region: str | None = None
-
-
-class OctodnsConfig(Model):
-    """Any octoDNS provider."""
-
-    type: Literal["octodns"]
-    config: str
-    provider: str
-
-
-class ManualConfig(Model):
-    """A person makes the change."""
-
-    type: Literal["manual"]
-
-
-ProviderConfig = Annotated[Rfc2136Config | Route53Config | OctodnsConfig | ManualConfig, Field(discriminator="type")]
-
-
-class PresetResolver(Model):
-    """A named set of public resolvers."""
-
-    preset: Literal["public", "cloudflare", "google", "quad9", "opendns", "system"]
-
-
-class NamedResolver(Model):
-    """One resolver by address."""
-
-    name: Identifier
-    address: Address
-    transport: Literal["udp", "tcp", "tls", "https", "quic"] = "udp"
-
-
-class IgnoredServer(Model):
-    """An authoritative server whose answers do not count, and why."""
-
-    server: Address
-    because: Annotated[str, Field(min_length=3)]
-
-
-class LookupConfig(Model):
-    """Who is asked. `bootstrap`: recursive resolvers used to find things; empty: the system's own."""
-
-    bootstrap: tuple[Address, ...] = ()
-    authoritative: Literal["auto"] | tuple[Address, ...] = "auto"
-    ignore: tuple[IgnoredServer, ...] = ()
-    resolvers: tuple[PresetResolver | NamedResolver, ...] = ()
-
-
-class ZoneConfig(Model):
-    """One zone: its name, where it is written, and who is asked."""
-
-    zone: Name
-    provider: ProviderConfig
-    lookup: LookupConfig = LookupConfig()
-
-
-def _restore(value: Any) -> Any:
-    if value in ("original", "keep"):
-        return value
-    from dns_cutover.plan.types import _parse_ttl
-
-    return _parse_ttl(value)
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
 class TtlConfig(Model):
-    """TTLs of the run. `resolver_floor`: R1, R2, …; `client_floor`: F."""
+    """TTLs of the run."""
 
     lower_to: Ttl = 60
-    restore: Annotated[Literal["original", "keep"] | int, BeforeValidator(_restore)] = "original"
+    """The TTL during the run."""
+    restore: Restore = "original"
+    """The TTL afterwards: original, keep (the low one), or a duration."""
     resolver_floor: tuple[Duration, ...] = (0.0,)
+    """Minimum TTLs that layers of caches impose, outermost first; they add up."""
     client_floor: Duration = 60.0
+    """What clients add on top of resolvers."""
 
 
 class OnDeadline(Model):
-    """What happens when servers do not agree in time: answers are wrong, or servers cannot be reached."""
+    """What happens when servers do not agree in time."""
 
     wrong: Literal["rollback", "pause"] = "rollback"
+    """Servers answer, but wrongly."""
     unreachable: Literal["rollback", "pause"] = "pause"
+    """Servers cannot be reached."""
 
 
 class PropagationConfig(Model):
-    """When a change counts as published. `round_gap`: between the two rounds that must agree, longer than an
-    authoritative packet cache holds."""
+    """When a change counts as published."""
 
     resolvers: Share = 0.95
+    """Share of resolvers that must not contradict the model; authoritative servers must always agree, all of them."""
     deadline: Duration = 900.0
+    """Counted from the change, waits for TTLs excluded."""
     on_deadline: OnDeadline = OnDeadline()
+    """What happens at the deadline."""
     violators: Literal["ignore", "warn", "pause", "rollback"] = "warn"
+    """What happens when more than the tolerated share serve a version past its dead time."""
     round_gap: Duration = 21.0
+    """Between the two rounds that must agree; longer than an authoritative packet cache holds."""
 
 
 class RollbackConfig(Model):
     """How a run goes back."""
 
-    automatic: bool = True
+    automatic: Flag = True
+    """Go back without asking when a gate fails."""
     scope: Literal["run", "stage"] = "run"
+    """How far: the whole run, or the failing stage."""
     additive: Literal["keep", "remove"] = "keep"
+    """What only added names or values stays in place, or is removed too."""
     after: Literal["restore_ttl", "keep_low_ttl"] = "restore_ttl"
+    """What becomes of the TTLs afterwards."""
     until: datetime | None = None
+    """A time after which the way back is gone."""
     max_pause: Duration = 1800.0
+    """A pause that leaves users on an unproven side ends after this."""
+
+    @field_validator("until", mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        if value is not None and (not isinstance(value, str | datetime) or re.fullmatch(r"[-+0-9.]*", str(value))):
+            raise ValueError("a time is written as 2026-03-10T16:00:00+01:00")
+        return value
 
     @field_validator("until")
     @classmethod
@@ -179,92 +98,70 @@ class RollbackConfig(Model):
 class IgnoredCheck(Model):
     """A check that was decided to be ignored, and why."""
 
-    check: Annotated[str, Field(pattern=r"^DC\d{3}$")]
-    because: Annotated[str, Field(min_length=3)]
+    check: Annotated[str, Field(pattern=r"^DC[0-9]{3}$")]
+    """The check's id, such as DC305."""
+    because: Reason
+    """Why it is ignored; shown in every report."""
 
 
 class SafetyConfig(Model):
     """Deliberate acts must be named here."""
 
-    max_changes: Annotated[int, Field(ge=1)] = 50
+    max_changes: Count = 50
+    """How many RRsets the plan may change."""
     allow: tuple[Literal["apex_ns", "wildcard", "delete", "dnssec", "last_mx", "split", "delegation"], ...] = ()
+    """Acts that are refused unless they are named."""
     ignore: tuple[IgnoredCheck, ...] = ()
-
-
-class Expect(Model):
-    """Answers that vary by design."""
-
-    one_of: tuple[str, ...] = ()
-    subset_of: tuple[str, ...] = ()
-    cidr: tuple[str, ...] = ()
-    ends_at: str = ""
-
-
-Values: TypeAlias = tuple[str, ...]
-
-
-def _values(value: Any) -> Any:
-    return (value,) if isinstance(value, str) and value not in ("absent", "live") else value
-
-
-OldValues = Annotated[Literal["absent", "live"] | Values, BeforeValidator(_values)]
-NewValues = Annotated[Literal["absent"] | Values, BeforeValidator(_values)]
-
-
-class ChangeConfig(Model):
-    """One or more RRsets and what becomes of them: whole-set, value-level, or TTL only."""
-
-    in_: tuple[str, ...] = Field((), alias="in")
-    name: Name | None = None
-    names: tuple[Name, ...] = ()
-    type: Name
-    from_: OldValues | None = Field(None, alias="from")
-    to: NewValues | None = None
-    remove: Annotated[Values, BeforeValidator(_values)] = ()
-    add: Annotated[Values, BeforeValidator(_values)] = ()
-    ttl: Ttl | None = None
-    expect: Expect | None = None
-
-    @model_validator(mode="after")
-    def _shape(self) -> ChangeConfig:
-        if (self.name is None) == (not self.names):
-            raise ValueError("a change has either name or names")
-        whole, by_value = self.from_ is not None or self.to is not None, bool(self.remove or self.add)
-        if whole and by_value:
-            raise ValueError("a change is either whole-set (from and to) or by value (add, remove), not both")
-        if whole and (self.from_ is None or self.to is None):
-            missing = "from" if self.from_ is None else "to"
-            raise ValueError(f"a whole-set change says from and to; {missing} is missing")
-        if not whole and not by_value and self.ttl is None:
-            raise ValueError("a change says what becomes of the RRset: from and to, add or remove, or ttl")
-        if self.from_ == () or self.to == ():
-            raise ValueError("an empty list of values: write absent")
-        return self
+    """Checks that were decided to be ignored."""
 
 
 class ConfirmItem(Model):
     """A fact that a named party must confirm before the stage."""
 
     id: Identifier
+    """What it is called on the command line."""
     who: Name
+    """Who confirms it."""
     says: Name
+    """What they confirm."""
     by: Literal["person", "probe"] = "person"
-    probe: str | None = None
-    undo: str | None = None
+    """A person confirms, or a probe of this stage proves it."""
+    probe: Identifier | None = None
+    """The probe that proves it."""
+    undo: Name | None = None
+    """What takes it back; going back past this waits for the opposite confirmation."""
     timeout: Duration | None = None
+    """How long the run waits for it."""
+
+    @model_validator(mode="after")
+    def _proved(self) -> ConfirmItem:
+        if (self.by == "probe") != (self.probe is not None):
+            raise ValueError("a confirmation by a probe names the probe, and only such a one does")
+        return self
 
 
 class WindowConfig(Model):
     """When the stage may start."""
 
-    days: str | tuple[str, ...] = "mon-sun"
-    from_: time = Field(alias="from")
-    to: time
+    days: Values = ("mon-sun",)
+    """Days or ranges of days, such as mon-thu."""
+    from_: Annotated[time, WithJsonSchema({"type": "string", "pattern": _CLOCK})] = Field(alias="from")
+    """When it opens, such as "09:00"."""
+    to: Annotated[time, WithJsonSchema({"type": "string", "pattern": _CLOCK})]
+    """When it closes; the next day if that is earlier."""
     timezone: str
+    """A name of the IANA time zone database, such as Europe/Berlin."""
+
+    @field_validator("from_", "to", mode="before")
+    @classmethod
+    def _clock(cls, value: Any) -> Any:
+        if not isinstance(value, time) and not (isinstance(value, str) and re.fullmatch(_CLOCK, value)):
+            raise ValueError('a time of day is written as "09:00"')
+        return value
 
     @field_validator("days")
     @classmethod
-    def _known_days(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    def _known_days(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not _iso_days(value):
             raise ValueError("a window that never opens: it has no days")
         return value
@@ -275,7 +172,7 @@ class WindowConfig(Model):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            raise ValueError(f"{value!r} is no time zone: write a name such as Europe/Berlin or UTC") from None
+            raise ValueError("no such time zone: write a name such as Europe/Berlin or UTC") from None
         return value
 
     @model_validator(mode="after")
@@ -290,128 +187,80 @@ class WindowConfig(Model):
         return _iso_days(self.days)
 
 
-def _iso_days(value: str | tuple[str, ...]) -> tuple[int, ...]:
+def _iso_days(value: tuple[str, ...]) -> tuple[int, ...]:
     out: set[int] = set()
-    for part in value.split(",") if isinstance(value, str) else value:
+    for part in (p for text in value for p in text.split(",")):
         first, dash, last = part.strip().lower().partition("-")
         if first not in DAYS or (dash and last not in DAYS):
-            raise ValueError(f"{part!r} is no day or range of days: write mon, tue or mon-thu")
+            raise ValueError("days are written as mon, tue or mon-thu")
         a, b = DAYS.index(first), DAYS.index(last if dash else first)
         out.update(range(a + 1, b + 2) if a <= b else [*range(a + 1, 8), *range(1, b + 2)])
     return tuple(sorted(out))
-
-
-class ProbeBase(Model):
-    """Gate fields and role, common to all probes."""
-
-    name: Identifier
-    role: Literal["health", "way_back", "control"] = "health"
-    interval: Duration = 10.0
-    timeout: Duration = 5.0
-    initial_delay: Duration = 0.0
-    consecutive_successes: Annotated[int, Field(ge=1)] = 1
-    failure_limit: Annotated[int, Field(ge=1)] | None = None
-    consecutive_failure_limit: Annotated[int, Field(ge=1)] | None = 3
-    consecutive_error_limit: Annotated[int, Field(ge=1)] | None = 6
-    on_inconclusive: Literal["pause", "rollback"] = "pause"
-    report_only: bool = False
-
-    @field_validator("interval", "timeout")
-    @classmethod
-    def _positive(cls, value: float) -> float:
-        if value <= 0:
-            raise ValueError("must be more than 0")
-        return value
-
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class TcpProbe(ProbeBase):
-    """A TCP connection, optionally with a banner."""
-
-    type: Literal["tcp"]
-    target: Name
-    port: Port
-    expect: str | None = None
-    send: str | None = None
-
-
-class HttpProbe(ProbeBase):
-    """An HTTP request, optionally pinned to an address."""
-
-    type: Literal["http"]
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    address: str | None = None
-    expect_status: tuple[int, ...] = ()
-    expect_body: str | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
-    verify: bool | str = True
-
-
-class DnsProbe(ProbeBase):
-    """A DNS question to one server."""
-
-    type: Literal["dns"]
-    question: Name
-    rrtype: Name = "A"
-    server: Address
-    expect: Annotated[Values, BeforeValidator(_values)] = ()
-
-
-class CommandProbe(ProbeBase):
-    """An argument list, run without a shell, only with --allow-commands."""
-
-    type: Literal["command"]
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class SmtpProbe(ProbeBase):
-    """An SMTP dialogue up to EHLO or STARTTLS."""
-
-    type: Literal["smtp"]
-    target: Name
-    port: Port = 25
-    starttls: Literal["required", "optional", "never"] = "optional"
-
-
-ProbeConfig = Annotated[TcpProbe | HttpProbe | DnsProbe | CommandProbe | SmtpProbe, Field(discriminator="type")]
 
 
 class Stage(Model):
     """A named group of changes applied together, then verified and baked."""
 
     name: Identifier
-    summary: str | None = None
+    """The stage's name, unique in the plan."""
+    summary: Name | None = None
+    """What it is for, in one sentence."""
     changes: Annotated[tuple[ChangeConfig, ...], Field(min_length=1)]
-    unchanged: tuple[Name, ...] = ()
+    """What changes, in as few atomic messages as possible."""
+    unchanged: Values = ()
+    """RRsets as name/TYPE that are asserted to be the same before and after."""
     confirm: tuple[ConfirmItem, ...] = ()
+    """What must be confirmed before it starts."""
     window: WindowConfig | None = None
+    """When it may start."""
     probes: tuple[ProbeConfig, ...] = ()
+    """What is watched from the change to the end of the bake."""
     bake: Duration = 0.0
+    """How long it is watched before the next stage."""
     wait: Duration | None = None
+    """From the previous stage to this one; TTLs and the lock are given back meanwhile."""
     commit: Literal["before", "after", "never"] = "never"
+    """From when nothing is rolled back automatically."""
     ttl: TtlConfig | None = None
+    """TTLs of this stage, where they differ from the plan's."""
     propagation: PropagationConfig | None = None
+    """When this stage counts as published, where that differs from the plan's."""
 
 
 class Plan(Model):
-    """One migration plan. `zones` is the long form; `zone`, `provider` and `lookup` are short for one entry of it."""
+    """One migration plan. `zones` is the long form; `zone`, `provider` and `lookup` are short for one entry of it.
+
+    A loaded plan has `zones` in either case, with absolute canonical names.
+    """
 
     version: Literal[1]
+    """The version of the plan format."""
     name: Identifier
-    summary: str | None = None
-    owner: str | None = None
+    """The plan's name."""
+    summary: Name | None = None
+    """What it is for, in one sentence."""
+    owner: Name | None = None
+    """Who answers for it."""
     zone: Name | None = None
+    """The zone's name, if there is one zone."""
     provider: ProviderConfig | None = None
+    """Where its records are written."""
     lookup: LookupConfig | None = None
-    zones: dict[str, ZoneConfig] = Field(default_factory=dict)
-    variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Who is asked."""
+    zones: dict[Identifier, ZoneConfig] = Field(default_factory=dict)
+    """Several zones, by reference."""
+    variables: dict[Identifier, str | int | float | bool] = Field(default_factory=dict)
+    """Values for ${name} anywhere in the plan; --var overrides them."""
     ttl: TtlConfig = TtlConfig()
+    """TTLs of the run."""
     propagation: PropagationConfig = PropagationConfig()
+    """When a change counts as published."""
     rollback: RollbackConfig = RollbackConfig()
+    """How a run goes back."""
     safety: SafetyConfig = SafetyConfig()
+    """Deliberate acts."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    """What is done, in order."""
 
     @model_validator(mode="after")
     def _zones(self) -> Plan:
@@ -428,4 +277,31 @@ class Plan(Model):
         assert self.zone is not None
         assert self.provider is not None
         lookup = self.lookup or LookupConfig()
-        return {DEFAULT_ZONE: ZoneConfig(zone=self.zone, provider=self.provider, lookup=lookup)}
+        return {DEFAULT_ZONE: ZoneConfig.model_construct(zone=self.zone, provider=self.provider, lookup=lookup)}
+
+
+__all__ = [
+    "DEFAULT_ZONE",
+    "ChangeConfig",
+    "CommandProbe",
+    "ConfirmItem",
+    "DnsProbe",
+    "Expect",
+    "HttpProbe",
+    "LookupConfig",
+    "NamedResolver",
+    "Plan",
+    "PresetResolver",
+    "ProbeBase",
+    "ProbeConfig",
+    "PropagationConfig",
+    "ProviderConfig",
+    "RollbackConfig",
+    "SafetyConfig",
+    "SmtpProbe",
+    "Stage",
+    "TcpProbe",
+    "TtlConfig",
+    "WindowConfig",
+    "ZoneConfig",
+]

@@ -1,0 +1,173 @@
+"""`run PLAN|RUNBOOK`: starts a run and drives it."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dns_cutover.cli.common import Globals, load
+from dns_cutover.errors import StaleRunbook, UsageError
+
+if TYPE_CHECKING:
+    from dns_cutover.assembly import Setting
+    from dns_cutover.runbook.model import Runbook
+    from dns_cutover.store.interface import Store
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(run)
+
+
+def run(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="PLAN|RUNBOOK", help="A plan, or a runbook that preview wrote.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do what is due, then exit 75.")] = False,
+    events: Annotated[Path | None, typer.Option(help="Append events as JSON lines; - is standard output.")] = None,
+    allow_commands: Annotated[bool, typer.Option(help="Let command probes run.")] = False,
+    var: Annotated[list[str] | None, typer.Option(help="Override a variable: NAME=VALUE.")] = None,
+) -> None:
+    """Start a run and drive it to its end."""
+    import asyncio
+
+    assert isinstance(context.obj, Globals)
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("run changes DNS and asks first, but there is no terminal to ask on", "", ("add --yes",))
+    code = asyncio.run(_run(context.obj, source, yes, not no_wait, events, allow_commands, var or []))
+    raise typer.Exit(code)
+
+
+async def _run(
+    options: Globals, source: Path, yes: bool, wait: bool, events: Path | None, allow_commands: bool, var: list[str]
+) -> int:
+    from dns_cutover.assembly import Setting, ports
+    from dns_cutover.cli.common import compile_live, print_findings
+    from dns_cutover.cli.driving import drive_run
+    from dns_cutover.engine.driver import create
+    from dns_cutover.engine.events import Created
+    from dns_cutover.runbook.codec import runbook_json, runbook_sha256
+
+    setting = Setting()
+    store = options.open()
+    if _is_runbook(source):
+        book = await _from_runbook(source, setting, store)
+    else:
+        loaded = load(source, var)
+        compiled = await compile_live(loaded, setting)
+        print_findings(compiled.findings, loaded.document.lines)
+        if compiled.book is None:
+            return 3
+        book = compiled.book
+    sha256 = runbook_sha256(book)
+    await refuse_overlap(store, book)
+    if not yes and not _agreed(book, sha256):
+        sys.stderr.write("Declined. Nothing was written.\n")
+        return 8
+    run_id = secrets.token_hex(2)
+    while await store.load(run_id):
+        run_id = secrets.token_hex(3)
+    # Keys, addresses and probes are looked at before the run exists: what is wrong with them is told at once.
+    wired = ports(book, store, setting, allow_commands=allow_commands)
+    state = await create(run_id, Created(setting.clock.now(), runbook_json(book), sha256, _person()), wired)
+    sys.stderr.write(f"run {run_id}   dns-cutover status {run_id}\n")
+    return await drive_run(state, store, setting, wait=wait, events=events, allow_commands=allow_commands)
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _is_runbook(source: Path) -> bool:
+    try:
+        with source.open("rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        return False
+
+
+async def _from_runbook(source: Path, setting: Setting, store: Store) -> Runbook:
+    """A runbook is bound to what it was made from, and to one use."""
+    from dns_cutover.engine.events import Created
+    from dns_cutover.engine.journal import from_envelope
+    from dns_cutover.runbook.codec import parse_runbook, runbook_sha256
+
+    book = parse_runbook(source.read_text(encoding="utf-8"))
+    sha256 = runbook_sha256(book)
+    for entry in await store.runs():
+        first = from_envelope((await store.load(entry.run_id))[0])
+        if isinstance(first, Created) and first.sha256 == sha256:
+            raise StaleRunbook(
+                "this runbook was used already",
+                f"Run {entry.run_id} was made from it; what it was made from has changed since.",
+                (f"dns-cutover status {entry.run_id}", "dns-cutover preview PLAN -o RUNBOOK   make a new one"),
+            )
+    await _still_true(book, setting)
+    return book
+
+
+async def _still_true(book: Runbook, setting: Setting) -> None:
+    """Whether every server still has what the first writes expect. Raises StaleRunbook."""
+    from dns_cutover.assembly import live_lookup
+    from dns_cutover.records import Change, realise
+
+    first = {}
+    for step in book.steps:
+        for edit in step.edits:
+            first.setdefault(edit.key, edit)
+    looked = await live_lookup(book, setting).authoritative(tuple(first))
+    for view in looked.views:
+        for key, found in view.rrsets.items():
+            if not isinstance(realise(first[key], found), Change):
+                shown = "absent" if found is None else f"{', '.join(found.values)} (TTL {found.ttl})"
+                raise StaleRunbook(
+                    f"{book.label(key)} is not what this runbook was made from. Nothing was written",
+                    "Overwriting it could undo work that nobody here knows of.",
+                    ("dns-cutover preview PLAN -o RUNBOOK   make a new one",),
+                    (("found", f"{shown} at {view.server.name}"),),
+                )
+
+
+async def refuse_overlap(store: Store, book: Runbook) -> None:
+    """A run reserves its owner names for as long as it lives. Raises LockHeld."""
+    from dns_cutover.engine.driver import load_events
+    from dns_cutover.engine.state import fold
+    from dns_cutover.errors import LockHeld
+
+    names = {z.ref: z.name for z in book.zones}
+    wanted = {(names[e.key.zone], e.key.owner) for s in book.steps for e in s.edits}
+    for entry in await store.runs():
+        other = fold(entry.run_id, await load_events(entry.run_id, store))
+        if other.final:
+            continue
+        theirs = {z.ref: z.name for z in other.book.zones}
+        both = wanted & {(theirs[e.key.zone], e.key.owner) for s in other.book.steps for e in s.edits}
+        if both:
+            zone, owner = min(both)
+            raise LockHeld(
+                f"run {other.run_id} ({other.book.plan}) has {owner} of {zone} in its hands. Nothing was written",
+                "Two runs on one name could overwrite each other's records.",
+                (
+                    f"dns-cutover status {other.run_id}      where it stands",
+                    f"dns-cutover resume {other.run_id}      if it was left behind",
+                    f"dns-cutover rollback {other.run_id}    put everything back",
+                ),
+            )
+
+
+def _agreed(book: Runbook, sha256: str) -> bool:
+    stages = ", ".join(s.name for s in book.stages)
+    sys.stderr.write(
+        f"plan          {book.plan}\nzones         {', '.join(z.name for z in book.zones)}\n"
+        f"stages        {stages}\nrunbook       {sha256[:12]}…\n"
+    )
+    answer = input("Start? Type the first 4 characters of the runbook: ")
+    return answer.strip().lower() == sha256[:4]

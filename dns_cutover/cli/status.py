@@ -1,0 +1,104 @@
+"""`status [RUN]`: where runs stand, why they wait, and what unblocks them."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dns_cutover.cli.common import Globals, print_json
+
+if TYPE_CHECKING:
+    from dns_cutover.engine.state import RunState
+    from dns_cutover.store.interface import Store
+
+
+class Format(StrEnum):
+    """How it is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(status)
+
+
+def status(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="A run's id, or a unique beginning of it.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
+    full: Annotated[bool, typer.Option("--full", help="Nothing is folded or cut.")] = False,
+) -> None:
+    """Show one run, or all of them."""
+    import asyncio
+
+    assert isinstance(context.obj, Globals)
+    asyncio.run(_status(context.obj.open(), run, output, full))
+
+
+async def _status(store: Store, run: str | None, output: Format, full: bool) -> None:
+    import time
+
+    from dns_cutover.cli.find import all_runs, find_run
+    from dns_cutover.engine.actions import Wait
+    from dns_cutover.engine.decide import decide
+    from dns_cutover.report.status import status_document
+
+    states = [await find_run(store, run)] if run is not None else await all_runs(store)
+    now = time.time()
+    rows = []
+    for s in states:
+        action = decide(s, now)
+        rows.append((s, action if isinstance(action, Wait) else None))
+    if output is Format.JSON:
+        documents = [status_document(s, w) for s, w in rows]
+        print_json(documents[0] if run is not None else documents)
+        return
+    if run is None:
+        _table(rows)
+        return
+    from rich.console import Console
+
+    from dns_cutover.report.block import View, five_lines
+    from dns_cutover.report.terminal import stderr_console, wants_ascii
+    from dns_cutover.report.words import local_zone
+
+    del stderr_console
+    s, w = rows[0]
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    ascii_only = wants_ascii() or not sys.stdout.isatty()
+    view = View(s, w, (), now, local_zone(), 1000 if full else console.width, 24, ascii_only)
+    for line in five_lines(view):
+        console.print(line, soft_wrap=True)
+
+
+def _table(rows: list[tuple[RunState, object]]) -> None:
+    from dns_cutover.engine.actions import Wait
+    from dns_cutover.report.status import headline
+    from dns_cutover.report.words import safe, utc
+
+    if not rows:
+        sys.stdout.write("No runs yet: dns-cutover run PLAN\n")
+        return
+    order = ["ROLLBACK FAILED", "ROLLING BACK", "CONFLICT", "NEEDS YOU", "HOLDING", "PAUSED"]
+    lines = []
+    for s, wait in rows:
+        w = wait if isinstance(wait, Wait) else None
+        word, _ = headline(s, w)
+        until = utc(w.deadline) if w is not None and w.deadline is not None else "-"
+        zones = ",".join(z.name.rstrip(".") for z in s.book.zones)
+        rank = order.index(word) if word in order and not s.final else len(order) + s.final
+        lines.append(
+            (
+                rank,
+                until,
+                f"{s.run_id:<7}{safe(s.book.plan):<24}{zones:<20}{word:<17}{until:<22}{safe(w.why if w else s.why)}",
+            )
+        )
+    sys.stdout.write(f"{'run':<7}{'plan':<24}{'zone':<20}{'state':<17}{'until':<22}why\n")
+    for _, _, line in sorted(lines):
+        sys.stdout.write(line.rstrip() + "\n")

@@ -1,0 +1,144 @@
+"""Steering a run: resume, tick, pause, confirm, retry, rollback, abort."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dns_cutover.cli.common import Globals
+from dns_cutover.errors import Declined, UsageError
+
+if TYPE_CHECKING:
+    from dns_cutover.engine.events import Verb
+
+Run = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Events = Annotated[Path | None, typer.Option(help="Append events as JSON lines; - is standard output.")]
+By = Annotated[str | None, typer.Option("--by", help="Who says so.")]
+Commands = Annotated[bool, typer.Option("--allow-commands", help="Let command probes run.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (resume, tick, pause, confirm, retry, rollback, abort):
+        app.command()(verb)
+
+
+def _options(context: typer.Context) -> Globals:
+    assert isinstance(context.obj, Globals)
+    return context.obj
+
+
+def _sure(yes: bool, what: str) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what}, and there is no terminal to ask on", "", ("add --yes",))
+    if input(f"{what}. Type yes to go on: ").strip() != "yes":
+        raise Declined("declined; nothing was done")
+
+
+def resume(context: typer.Context, run: Run, events: Events = None, allow_commands: Commands = False) -> None:
+    """Go on with a run: after an interruption, a crash, or a hold. Waits keep their end times."""
+    raise typer.Exit(asyncio.run(_drive(_options(context), run, "resume", None, events, allow_commands)))
+
+
+def tick(context: typer.Context, run: Run, events: Events = None, allow_commands: Commands = False) -> None:
+    """Do what is due, then exit: for cron and CI. Exit 75 while the run waits."""
+    raise typer.Exit(asyncio.run(_drive(_options(context), run, None, None, events, allow_commands, wait=False)))
+
+
+def rollback(
+    context: typer.Context,
+    run: Run,
+    yes: Yes = False,
+    by: By = None,
+    events: Events = None,
+    allow_commands: Commands = False,
+) -> None:
+    """Put everything back, newest stage first, and verify it."""
+    _sure(yes, f"Run {run} will be rolled back")
+    raise typer.Exit(asyncio.run(_drive(_options(context), run, "rollback", by, events, allow_commands)))
+
+
+def abort(
+    context: typer.Context,
+    run: Run,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the records as they are.")] = False,
+    yes: Yes = False,
+    by: By = None,
+    events: Events = None,
+    allow_commands: Commands = False,
+) -> None:
+    """End a run: take everything back, or with --keep leave the records as they are."""
+    _sure(yes, f"Run {run} will be ended" + (", its records stay as they are" if keep else " and taken back"))
+    verb: Verb = "keep" if keep else "abort"
+    raise typer.Exit(asyncio.run(_drive(_options(context), run, verb, by, events, allow_commands)))
+
+
+def pause(context: typer.Context, run: Run, by: By = None) -> None:
+    """Hold a run after the step in hand."""
+    asyncio.run(_command(_options(context), run, "pause", by, ""))
+
+
+def retry(context: typer.Context, run: Run, by: By = None) -> None:
+    """Let a held run try its step again; whoever drives it goes on."""
+    asyncio.run(_command(_options(context), run, "retry", by, ""))
+
+
+def confirm(
+    context: typer.Context,
+    run: Run,
+    item: Annotated[str, typer.Argument(metavar="ID", help="The confirmation.")],
+    by: By = None,
+) -> None:
+    """Confirm a fact that a stage waits for."""
+    if not by:
+        raise UsageError("a confirmation needs a name", "", (f"dns-cutover confirm {run} {item} --by NAME",))
+    asyncio.run(_command(_options(context), run, "confirm", by, item))
+
+
+async def _command(options: Globals, run: str, verb: Verb, by: str | None, subject: str) -> None:
+    """Append a command; the process that drives the run takes it in at its next look."""
+    from dns_cutover.cli.find import find_run
+    from dns_cutover.cli.run import _person
+    from dns_cutover.engine.driver import append_command
+
+    store = options.open()
+    state = await find_run(store, run)
+    if subject and subject not in {s.confirm.id for s in state.book.steps if s.confirm is not None}:
+        known = ", ".join(s.confirm.id for s in state.book.steps if s.confirm is not None) or "none"
+        raise UsageError(f"run {state.run_id} has no confirmation {subject}", "", (f"known: {known}",))
+    await append_command(state, store, verb, by or _person(), subject, time.time())
+    sys.stderr.write(f"run {state.run_id}: {verb} {subject}".rstrip() + "\n")
+
+
+async def _drive(
+    options: Globals,
+    run: str,
+    verb: Verb | None,
+    by: str | None,
+    events: Path | None,
+    allow_commands: bool,
+    *,
+    wait: bool = True,
+) -> int:
+    from dns_cutover.assembly import Setting
+    from dns_cutover.cli.driving import drive_run, exit_code
+    from dns_cutover.cli.find import find_run
+    from dns_cutover.cli.run import _person
+    from dns_cutover.engine.driver import append_command
+
+    store = options.open()
+    state = await find_run(store, run)
+    if state.final:
+        sys.stderr.write(f"run {state.run_id} is over: {state.outcome}\n")
+        return exit_code(state, None)
+    if verb is not None and not (verb == "resume" and state.hold is None):
+        state = await append_command(state, store, verb, by or _person(), "", time.time())
+    return await drive_run(state, store, Setting(), wait=wait, events=events, allow_commands=allow_commands)

@@ -1,0 +1,241 @@
+"""Who serves a zone: the parent's servers, their delegation, and what the zone's own servers say.
+
+The way down begins at the root that the bootstrap resolvers know (a private network has its own) and then asks
+authoritative servers only. So no recursive resolver is ever asked for the NS of any zone but the root: that would pin it
+to the servers of now (FACTS section 2), and a plan may move the parent as well as the child. Where the root cannot be
+reached, the enclosing zone is found by SOA questions to the bootstrap, which pin nothing, and only that enclosing zone's
+NS is asked for there, never that of the zone itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dns_cutover.lookup.answer import NoReply, Reply, Section
+from dns_cutover.lookup.interface import Endpoint
+from dns_cutover.lookup.question import Asker
+from dns_cutover.records.name import is_below, parent_names
+
+MAX_HOSTS = 40  # name servers of one zone that are looked at: a hostile delegation must not cost thousands of questions
+MAX_LEVELS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneServers:
+    """Who serves a zone. `parent_ns` and `child_ns` are name-server host names; `problems` are for people."""
+
+    zone: str
+    endpoints: tuple[Endpoint, ...]
+    parent_ns: tuple[str, ...] = ()
+    child_ns: tuple[str, ...] = ()
+    parent_ns_ttl: int | None = None
+    child_ns_ttl: int | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Delegation:
+    names: set[str] = field(default_factory=set)
+    ttl: int | None = None
+    glue: dict[str, set[str]] = field(default_factory=dict)
+
+
+def explicit_servers(zone: str, endpoints: Iterable[Endpoint], ignore: Collection[str] = ()) -> ZoneServers:
+    """A listed set of servers, for private zones and labs."""
+    return ZoneServers(zone, _without(endpoints, ignore))
+
+
+def _without(endpoints: Iterable[Endpoint], ignore: Collection[str]) -> tuple[Endpoint, ...]:
+    """`ignore` has addresses, which cover every port, or address:port."""
+    return tuple(e for e in endpoints if e.address not in ignore and str(e) not in ignore)
+
+
+async def discover(
+    asker: Asker, zone: str, bootstrap: Collection[Endpoint], ignore: Collection[str] = ()
+) -> ZoneServers:
+    """Parent NS and child NS, each with every address.
+
+    `bootstrap`: recursive resolvers; asked for the root's NS and for addresses of name-server hosts outside the zone.
+    Hosts inside the zone are resolved by the zone's own servers.
+    """
+    d = _Discovery(asker, zone, tuple(bootstrap))
+    parents = await d.parents_from_root() or await d.parents_from_bootstrap()
+    delegation = await d.delegation(parents)
+    if parents and not delegation.names:
+        d.problem(f"the parent does not delegate {zone}: list its servers under lookup.authoritative")
+    servers = await d.addresses(delegation.names, delegation.glue)
+    child_ns, child_ttl = await d.child(_endpoints(servers))
+    servers |= await d.addresses(child_ns - delegation.names, delegation.glue)
+    servers |= await d.inside(delegation.names | child_ns, _endpoints(servers))
+    for host in sorted((delegation.names | child_ns) - {host for host, _ in servers}):
+        d.problem(f"the name server {host} has no address")
+    if not servers:
+        d.problem(f"no name server of {zone} was found")
+    return ZoneServers(
+        zone,
+        _without(_endpoints(servers), ignore),
+        tuple(sorted(delegation.names)),
+        tuple(sorted(child_ns)),
+        delegation.ttl,
+        child_ttl,
+        tuple(d.problems),
+    )
+
+
+class _Discovery:
+    def __init__(self, asker: Asker, zone: str, bootstrap: tuple[Endpoint, ...]) -> None:
+        self._asker = asker
+        self._zone = zone
+        self._bootstrap = bootstrap
+        self.problems: list[str] = []
+
+    def problem(self, text: str) -> None:
+        if text not in self.problems:
+            self.problems.append(text)
+
+    async def parents_from_root(self) -> tuple[Endpoint, ...]:
+        """The servers of the zone that delegates ours, walking down from the root; empty if that way is closed."""
+        root = await self._recursive(".", "NS")
+        hosts = root.find(".", "NS") if root is not None else None
+        if hosts is None:
+            return ()
+        cut, servers = ".", _endpoints(await self.addresses(set(hosts.values), {}))
+        for _ in range(MAX_LEVELS):
+            reply = await self._any(servers, self._zone, "NS")
+            if reply is None:
+                return ()
+            referral = _delegation_of(reply)
+            if referral is None or not is_below(self._zone, referral.owner) or not is_below(referral.owner, cut):
+                return ()
+            if referral.owner == self._zone:
+                return await self._whole_parent(cut, servers)
+            if referral.owner == cut:
+                return ()  # refers to itself
+            cut = referral.owner
+            names = set(referral.rrset.values)
+            servers = _endpoints(await self.addresses(names, _glue(reply, names, _above(cut))))
+        return ()
+
+    async def _whole_parent(self, cut: str, servers: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        """Servers of the grandparent may serve the parent as well, and not be all of its servers."""
+        for ancestor in parent_names(self._zone):
+            if ancestor == cut or not is_below(ancestor, cut):
+                break
+            reply = await self._any(servers, ancestor, "NS")
+            found = reply.find(ancestor, "NS") if reply is not None and reply.aa else None
+            if reply is not None and found is not None:
+                names = set(found.values)
+                more = _endpoints(await self.addresses(names, _glue(reply, names, cut)))
+                return tuple(sorted({*servers, *more}))
+        return servers
+
+    async def parents_from_bootstrap(self) -> tuple[Endpoint, ...]:
+        """The servers of the nearest enclosing zone, as the bootstrap resolvers know them."""
+        for ancestor in (*parent_names(self._zone), "."):
+            reply = await self._recursive(ancestor, "SOA")
+            if reply is None:
+                continue
+            apex = ancestor if reply.find(ancestor, "SOA") is not None else reply.soa.owner if reply.soa else ""
+            if not apex or apex == self._zone or not is_below(self._zone, apex):
+                continue
+            hosts = await self._recursive(apex, "NS")
+            found = hosts.find(apex, "NS") if hosts is not None else None
+            if found is not None:
+                return _endpoints(await self.addresses(set(found.values), {}))
+        self.problem(f"the parent of {self._zone} was not found: no bootstrap resolver answered usably")
+        return ()
+
+    async def delegation(self, parents: Sequence[Endpoint]) -> _Delegation:
+        """What every server of the parent says, together: they may differ while a change travels."""
+        out = _Delegation()
+        replies = await asyncio.gather(*(self._asker.ask(s, self._zone, "NS", recurse=False) for s in parents))
+        for server, reply in zip(parents, replies, strict=True):
+            if isinstance(reply, NoReply) or reply.rcode != "NOERROR":
+                why = reply.reason if isinstance(reply, NoReply) else f"answers {reply.rcode}"
+                self.problem(f"the parent's server {server.name} {server}: {why}")
+                continue
+            referral = _delegation_of(reply)
+            if referral is None or referral.owner != self._zone:
+                continue
+            out.names.update(referral.rrset.values)
+            out.ttl = max(out.ttl or 0, referral.rrset.ttl)
+            for host, found in _glue(reply, out.names, _above(self._zone)).items():
+                out.glue.setdefault(host, set()).update(found)
+        return out
+
+    async def child(self, servers: Sequence[Endpoint]) -> tuple[set[str], int | None]:
+        """The NS set as the zone's own servers give it, and its highest TTL."""
+        names: set[str] = set()
+        ttl: int | None = None
+        for reply in await asyncio.gather(*(self._asker.ask(s, self._zone, "NS", recurse=False) for s in servers)):
+            found = reply.find(self._zone, "NS") if isinstance(reply, Reply) and reply.aa else None
+            if found is not None:
+                names.update(found.values)
+                ttl = max(ttl or 0, found.ttl)
+        return names, ttl
+
+    async def addresses(self, hosts: Collection[str], glue: Mapping[str, set[str]]) -> set[tuple[str, str]]:
+        """(host, address) pairs: the glue, and outside the zone what the bootstrap resolvers say."""
+        if len(hosts) > MAX_HOSTS:
+            self.problem(f"{len(hosts)} name servers are named; only {MAX_HOSTS} are looked at")
+        chosen = sorted(hosts)[:MAX_HOSTS]
+        out = {(host, address) for host in chosen for address in glue.get(host, ())}
+        outside = [host for host in chosen if not is_below(host, self._zone)]
+        jobs = [(host, rdtype) for host in outside for rdtype in ("A", "AAAA")]
+        replies = await asyncio.gather(*(self._recursive(*job) for job in jobs))
+        return out | {(h, a) for (h, t), r in zip(jobs, replies, strict=True) if r is not None for a in _found(r, t)}
+
+    async def inside(self, hosts: Collection[str], servers: Sequence[Endpoint]) -> set[tuple[str, str]]:
+        """Addresses of hosts inside the zone at their own authority: they may differ from the parent's glue."""
+        own = sorted(host for host in hosts if is_below(host, self._zone))[:MAX_HOSTS]
+        jobs = [(host, rdtype) for host in own for rdtype in ("A", "AAAA")]
+        replies = await asyncio.gather(*(self._any(servers, *job) for job in jobs))
+        return {(h, a) for (h, t), r in zip(jobs, replies, strict=True) if r is not None and r.aa for a in _found(r, t)}
+
+    async def _recursive(self, owner: str, rdtype: str) -> Reply | None:
+        return await self._any(self._bootstrap, owner, rdtype, recurse=True)
+
+    async def _any(
+        self, servers: Sequence[Endpoint], owner: str, rdtype: str, *, recurse: bool = False
+    ) -> Reply | None:
+        """The first usable answer."""
+        for server in servers:
+            reply = await self._asker.ask(server, owner, rdtype, recurse=recurse)
+            if isinstance(reply, Reply) and reply.rcode in ("NOERROR", "NXDOMAIN"):
+                return reply
+        return None
+
+
+def _delegation_of(reply: Reply) -> Section | None:
+    """The NS RRset of a referral; a server of both zones answers instead of referring."""
+    return next((s for s in (*reply.answer, *reply.authority) if s.rdtype == "NS"), None)
+
+
+def _above(zone: str) -> str:
+    return next(iter(parent_names(zone)), ".")
+
+
+def _glue(reply: Reply, hosts: Collection[str], bailiwick: str) -> dict[str, set[str]]:
+    """Addresses in the additional section of hosts that were named, and only inside `bailiwick`."""
+    out: dict[str, set[str]] = {}
+    for s in reply.additional:
+        if s.rdtype in ("A", "AAAA") and s.owner in hosts and is_below(s.owner, bailiwick):
+            out.setdefault(s.owner, set()).update(s.rrset.values)
+    return out
+
+
+def _found(reply: Reply, rdtype: str) -> set[str]:
+    """Addresses in the answer, at the end of an alias as well (against RFC 2181 section 10.3, but seen)."""
+    return {value for s in reply.answer if s.rdtype == rdtype for value in s.rrset.values}
+
+
+def _endpoints(addresses: Iterable[tuple[str, str]]) -> tuple[Endpoint, ...]:
+    """One endpoint per address: two host names may share one."""
+    by_address: dict[str, str] = {}
+    for host, address in sorted(addresses):
+        by_address.setdefault(address, host)
+    order = sorted(by_address.items(), key=lambda item: (item[1], ipaddress.ip_address(item[0]).packed))
+    return tuple(Endpoint(host.rstrip("."), address) for address, host in order)

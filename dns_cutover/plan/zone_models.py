@@ -1,0 +1,146 @@
+"""Models of a plan's zones: where they are written, and who is asked. Secrets are named, never read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from dns_cutover.plan.types import Address, Duration, HostPort, Identifier, Model, Name, Reason
+from dns_cutover.records import absolute_name
+
+
+class SecretRef(Model):
+    """Where a secret is: an environment variable or a file. Never the secret itself."""
+
+    env: str | None = Field(None, min_length=1)
+    """The environment variable that holds the secret when the plan is run."""
+    file: str | None = Field(None, min_length=1)
+    """The file that holds the secret; only its owner may read it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_literal(cls, value: Any) -> Any:
+        if not isinstance(value, dict | SecretRef):
+            raise ValueError("a secret must not stand in a plan")
+        return value
+
+    @model_validator(mode="after")
+    def _one(self) -> SecretRef:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("a secret is either {env: NAME} or {file: PATH}")
+        return self
+
+
+def _domain_name(value: str) -> str:
+    absolute_name(value)
+    return value
+
+
+class TsigKey(Model):
+    """A TSIG key (RFC 8945)."""
+
+    name: Annotated[Name, AfterValidator(_domain_name)]
+    """The key's name, as the server knows it."""
+    algorithm: Literal["hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
+    """The key's algorithm."""
+    secret: SecretRef
+    """Where the secret is: {env: NAME} or {file: PATH}."""
+
+
+class Rfc2136Config(Model):
+    """Dynamic updates (RFC 2136)."""
+
+    type: Literal["rfc2136"]
+    """Dynamic updates (RFC 2136)."""
+    server: HostPort
+    """The primary: host or address, optionally with :port."""
+    key: TsigKey
+    """The TSIG key that signs the updates."""
+    propagation_bound: Duration = 0.0
+    """How long after a write a server that cannot be observed may still serve the old version."""
+
+
+class Route53Config(Model):
+    """Amazon Route 53."""
+
+    type: Literal["route53"]
+    """Amazon Route 53."""
+    zone_id: str | None = None
+    """The hosted zone's id, where the name alone does not tell."""
+    profile: str | None = None
+    """The profile of the AWS configuration."""
+    region: str | None = None
+    """The AWS region."""
+
+
+class OctodnsConfig(Model):
+    """Any octoDNS provider."""
+
+    type: Literal["octodns"]
+    """Any octoDNS provider."""
+    config: str
+    """The octoDNS configuration file."""
+    provider: str
+    """The provider's name in that file."""
+
+
+class ManualConfig(Model):
+    """A person makes the change."""
+
+    type: Literal["manual"]
+    """A person makes the change; the tool shows it and watches for it."""
+
+
+ProviderConfig = Annotated[Rfc2136Config | Route53Config | OctodnsConfig | ManualConfig, Field(discriminator="type")]
+
+
+class PresetResolver(Model):
+    """A named set of public resolvers."""
+
+    preset: Literal["public", "cloudflare", "google", "quad9", "opendns", "system"]
+    """The set: one operator's, `public` for all operators, `system` for this machine's."""
+
+
+class NamedResolver(Model):
+    """One resolver by address."""
+
+    name: Identifier
+    """What the resolver is called in output."""
+    address: Address
+    """Its IP address, optionally with :port; [2001:db8::1]:53 for IPv6."""
+    transport: Literal["udp", "tcp", "tls", "https", "quic"] = "udp"
+    """How it is asked."""
+
+
+class IgnoredServer(Model):
+    """An authoritative server whose answers do not count, and why."""
+
+    server: Address
+    """Its IP address, optionally with :port."""
+    because: Reason
+    """Why its answers do not count."""
+
+
+class LookupConfig(Model):
+    """Who is asked."""
+
+    bootstrap: tuple[Address, ...] = ()
+    """Recursive resolvers used to find things; the system's own by default."""
+    authoritative: Literal["auto"] | tuple[Address, ...] = "auto"
+    """The zone's servers: auto, or a list of address[:port] for private zones and labs."""
+    ignore: tuple[IgnoredServer, ...] = ()
+    """Authoritative servers whose answers do not count."""
+    resolvers: tuple[PresetResolver | NamedResolver, ...] = ()
+    """Recursive resolvers whose answers count as users' answers."""
+
+
+class ZoneConfig(Model):
+    """One zone: its name, where it is written, and who is asked."""
+
+    zone: Annotated[Name, AfterValidator(_domain_name)]
+    """The zone's name."""
+    provider: ProviderConfig
+    """Where its records are written."""
+    lookup: LookupConfig = LookupConfig()
+    """Who is asked."""

@@ -1,0 +1,66 @@
+"""How a run ended, or why it stands still: the last lines that a person reads. Pure."""
+
+from __future__ import annotations
+
+from dns_cutover.engine.actions import Wait
+from dns_cutover.engine.observe import describe
+from dns_cutover.engine.state import RunState
+from dns_cutover.errors import CutoverError
+from dns_cutover.report.errors import LABEL, error_text
+from dns_cutover.report.status import headline
+from dns_cutover.report.words import safe, utc
+
+
+def summary_text(s: RunState, wait: Wait | None) -> str:
+    """Ends with what matters: the verdict, then the next command."""
+    if s.final and s.denied is not None and s.outcome == "refused":
+        d = s.denied
+        return error_text(CutoverError(f"{d.what}. Nothing was written", d.why, d.hints, d.facts))
+    if s.final and s.missed is not None and s.outcome == "unreachable":
+        m = s.missed
+        return error_text(CutoverError(f"{m.what}. Nothing was written", m.why, m.hints))
+    word, _ = headline(s, wait)
+    zones = ", ".join(z.name.rstrip(".") for z in s.book.zones)
+    rows = [(word, f"{s.book.plan}, {zones}, run {s.run_id}")]
+    if s.final:
+        rows += _ended(s)
+    elif wait is not None:
+        rows.append(("why", wait.why))
+        if wait.deadline is not None:
+            rows.append(("until", utc(wait.deadline)))
+        rows += _foreign(s)
+        rows += [("Hint:" if n == 0 else "", f"{c}   {e}") for n, (c, e) in enumerate(wait.unblock)]
+        if not wait.unblock:
+            rows.append(("Hint:", f"dns-cutover resume {s.run_id}   go on from here"))
+    return "".join(f"{safe(a):<{LABEL}}{safe(b)}".rstrip() + "\n" for a, b in rows)
+
+
+def _foreign(s: RunState) -> list[tuple[str, str]]:
+    out = []
+    for f in s.foreign if (s.hold is not None and s.hold.kind == "conflict") or s.outcome == "conflict" else ():
+        out += [("record", s.book.label(f.key)), ("expected", f.expected), ("found", describe(f.found))]
+    return out
+
+
+def _ended(s: RunState) -> list[tuple[str, str]]:
+    out = []
+    if s.why:
+        out.append(("why", s.why))
+    match s.outcome:
+        case "conflict":
+            out += [*_foreign(s), ("", "Nothing was written: it could undo work that nobody here knows of.")]
+            out.append(("Hint:", "dns-cutover preview PLAN   make a new runbook from what is live"))
+        case "rollback_failed":
+            for f in s.left:
+                out += [("record", f"{s.book.label(f.key)} is no longer ours, so it was left alone")]
+                out += [("should be", f.expected), ("is", describe(f.found))]
+            out.append(
+                ("Hint:", f"dns-cutover events {s.run_id}   what was done, step by step; a person is needed now")
+            )
+        case "aborted" if s.done:
+            out.append(("mind", "the records stay as they are, and so do lowered TTLs"))
+        case "locked":
+            out.append(("Hint:", "wait until the other run has finished, then run the same command again"))
+        case _:
+            pass
+    return out

@@ -1,0 +1,111 @@
+"""On a terminal: a permanent line for each thing that was done, and below it the live block."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import tzinfo
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from dns_cutover.engine.actions import Wait
+from dns_cutover.engine.events import Event
+from dns_cutover.engine.state import RunState
+from dns_cutover.lookup.interface import ResolverRow
+from dns_cutover.report.block import View, run_block
+from dns_cutover.report.narrate import narrate
+from dns_cutover.report.words import clock, local_zone, mark, safe
+
+_LEVELS = {
+    "OK": "green",
+    "WARN": "yellow",
+    "FAIL": "red",
+    "UNDO": "yellow",
+    "NEED": "yellow",
+    "DONE": "bold",
+    "INFO": "dim",
+}
+
+
+def wants_ascii() -> bool:
+    """Whether the locale or the terminal cannot show UTF-8. Python's UTF-8 mode hides this, so the variables decide."""
+    if os.environ.get("TERM") in ("linux", "dumb"):
+        return True
+    locale = next((v for n in ("LC_ALL", "LC_CTYPE", "LANG") if (v := os.environ.get(n))), "")
+    return "utf" not in locale.lower()
+
+
+class TerminalWatcher:
+    """Implements `engine.ports.Watcher` and draws. Use as a context manager; `now` gives seconds UTC."""
+
+    def __init__(self, console: Console, now: Callable[[], float], zone: tzinfo | None = None) -> None:
+        self._console = console
+        self._now = now
+        self._zone = zone or local_zone()
+        self._ascii = wants_ascii()
+        self._state: RunState | None = None
+        self._wait: Wait | None = None
+        self._rows: tuple[ResolverRow, ...] = ()
+        self._live = Live(
+            console=console,
+            refresh_per_second=2,
+            transient=True,
+            get_renderable=self._render,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> TerminalWatcher:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def _render(self) -> Group | Text:
+        if self._state is None:
+            return Text()
+        size = self._console.size
+        view = View(
+            self._state, self._wait, self._rows, self._now(), self._zone, size.width, size.height - 1, self._ascii
+        )
+        return Group(*run_block(view))
+
+    def event(self, state: RunState, event: Event) -> None:
+        """One permanent line for what people need to see."""
+        if self._state is not None and state.step is not self._state.step:
+            self._rows = ()
+        self._state, self._wait = state, None
+        line = narrate(state, event)
+        if line is None:
+            return
+        style = _LEVELS[line.level]
+        text = Text.assemble(
+            (clock(event.ts, self._now(), self._zone), "dim"),
+            " ",
+            (mark(line.mark, ascii_only=self._ascii), style),
+            f" {safe(line.tag):<18} ",
+            safe(line.text),
+        )
+        self._console.print(text, soft_wrap=False)
+
+    def waiting(self, state: RunState, wait: Wait) -> None:
+        """The block shows it."""
+        self._state, self._wait = state, wait
+
+    def resolvers(self, state: RunState, rows: tuple[ResolverRow, ...]) -> None:
+        """The block shows them."""
+        self._rows = rows
+
+
+def stderr_console() -> Console:
+    """Where people read: standard error, so that standard output stays for data."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def is_terminal() -> bool:
+    """Whether a person watches. `FORCE_COLOR` must not start an animation in a log."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
