@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dns_cutover.clock import Clock
 from dns_cutover.lookup.answer import NoReply, Outcome
-from dns_cutover.lookup.discovery import ZoneServers, discover, explicit_servers
+from dns_cutover.lookup.discovery import ZoneServers, discover, enclosing_zone, explicit_servers
 from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, ServerView
 from dns_cutover.lookup.names import NameView, read_name
 from dns_cutover.lookup.question import Asker
@@ -23,6 +23,7 @@ __all__ = [
     "ask_all",
     "ask_server",
     "discover",
+    "enclosing_zone",
     "explicit_servers",
     "judge",
     "serial_newer",
@@ -51,7 +52,7 @@ def serial_newer(a: int, b: int) -> bool:
 def judge(reply: Outcome, zone: str, key: RRsetKey) -> RRset | Problem | None:
     """What an authoritative answer says about one RRset of `zone`; None is absence: NXDOMAIN, NODATA, or an alias.
 
-    The NS of a zone cut belongs to the parent without authority, so there a referral is the answer (RFC 2181 section 6).
+    The NS of a zone cut belongs to the parent without authority: there a referral is the answer (RFC 2181 section 6).
     """
     if isinstance(reply, NoReply):
         return Problem(reply.reason, reply.wrong)
@@ -61,6 +62,8 @@ def judge(reply: Outcome, zone: str, key: RRsetKey) -> RRset | Problem | None:
         soa = reply.soa
         if soa is not None and not reply.answer and soa.owner != zone:
             return Problem(f"answers for the zone {soa.owner} instead", wrong=True)
+        if reply.answer and not any(s.owner == key.owner or s.rdtype == "DNAME" for s in reply.answer):
+            return Problem("answers something else than it was asked", wrong=True)
         return reply.find(key.owner, key.rdtype)
     cut = next((s for s in reply.authority if s.rdtype == "NS"), None)
     if cut is None or cut.owner == zone or not is_below(cut.owner, zone) or not is_below(key.owner, cut.owner):
@@ -163,19 +166,3 @@ class AuthoritativeAsker:
         """Everything at one name, from the first server that answers usably. Never raises for the network."""
         zone, servers = self._zones[zone_ref]
         return await read_name(self._asker, zone_ref, zone, servers, owner)
-
-
-async def enclosing_zone(asker: Asker, owner: str, servers: Collection[Endpoint], *, recurse: bool) -> str:
-    """The zone that `owner` is in.
-
-    Recursive resolvers are asked about the parent of `owner`, not about `owner`: a name that does not exist yet must not
-    get a negative answer planted. If they know no better, the parent's zone is the answer.
-    """
-    asked = (parent_names(owner)[0] if parent_names(owner) else ".") if recurse else owner
-    for server in servers:
-        reply = await asker.ask(server, asked, "SOA", recurse=recurse)
-        if isinstance(reply, Reply) and reply.rcode in ("NOERROR", "NXDOMAIN"):
-            soa = next((s for s in (*reply.answer, *reply.authority) if s.rdtype == "SOA"), None)
-            if soa is not None:
-                return soa.owner
-    return asked

@@ -1,10 +1,10 @@
 """Who serves a zone: the parent's servers, their delegation, and what the zone's own servers say.
 
 The way down begins at the root that the bootstrap resolvers know (a private network has its own) and then asks
-authoritative servers only. So no recursive resolver is ever asked for the NS of any zone but the root: that would pin it
-to the servers of now (FACTS section 2), and a plan may move the parent as well as the child. Where the root cannot be
-reached, the enclosing zone is found by SOA questions to the bootstrap, which pin nothing, and only that enclosing zone's
-NS is asked for there, never that of the zone itself.
+authoritative servers only. So no recursive resolver is ever asked for the NS of any zone but the root: that would pin
+it to the servers of now (FACTS section 2), and a plan may move the parent as well as the child. Where the root cannot
+be reached, the enclosing zone is found by SOA questions to the bootstrap, which pin nothing, and only that enclosing
+zone's NS is asked for there, never that of the zone itself.
 """
 
 from __future__ import annotations
@@ -83,6 +83,22 @@ async def discover(
         child_ttl,
         tuple(d.problems),
     )
+
+
+async def enclosing_zone(asker: Asker, owner: str, servers: Collection[Endpoint], *, recurse: bool) -> str:
+    """The zone that `owner` is in.
+
+    Recursive resolvers are asked about the parent of `owner`, not about `owner`: a name that does not exist yet must
+    not get a negative answer planted. If they know no better, the parent's zone is the answer.
+    """
+    asked = (parent_names(owner)[0] if parent_names(owner) else ".") if recurse else owner
+    for server in servers:
+        reply = await asker.ask(server, asked, "SOA", recurse=recurse)
+        if isinstance(reply, Reply) and reply.rcode in ("NOERROR", "NXDOMAIN"):
+            soa = next((s for s in (*reply.answer, *reply.authority) if s.rdtype == "SOA"), None)
+            if soa is not None:
+                return soa.owner
+    return asked
 
 
 class _Discovery:

@@ -97,6 +97,8 @@ class ResolverRow:
 
     `ttl` is the remaining TTL in the answer (seconds), `eta` when an old answer that is still within its life
     dies at this resolver (seconds UTC), `asked` how many questions it got, `answer` canonical RDATA (None: absence).
+    One address can hide several caches: `nsid` tells them apart where the resolver has one (RFC 5001), and each has a
+    row of its own.
     """
 
     resolver: Endpoint
@@ -108,6 +110,7 @@ class ResolverRow:
     asked: int = 0
     detail: str = ""
     at: float = 0.0
+    nsid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,88 +1,150 @@
-"""`LiveLookup`: the asking of one run or one `check`, over the network."""
+"""The live view: what DNS says now about everything a plan touches. The hand-over to `checks` and `runbook`."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from dns_cutover.clock import Clock
-from dns_cutover.lookup.authoritative import ask_all
-from dns_cutover.lookup.evidence import History, classify
-from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, Evidence, Expectation, ResolverRound, ResolverRow
-from dns_cutover.lookup.question import Asker, Reply
-from dns_cutover.records import RRsetKey
+from dns_cutover.lookup.authoritative import ask_all, serial_newer
+from dns_cutover.lookup.discovery import ZoneServers
+from dns_cutover.lookup.interface import Endpoint, ServerView
+from dns_cutover.lookup.names import TYPES, NameView, read_name
+from dns_cutover.lookup.question import Asker
+from dns_cutover.lookup.tracker import LiveLookup
+from dns_cutover.records import RRset, RRsetKey
+
+__all__ = ["Disagreement", "LiveLookup", "LiveView", "merge_views", "take_live_view"]
 
 
-class LiveLookup:
-    """Implements `lookup.interface.Lookup`. `zones`: reference -> (zone name, authoritative servers).
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Servers of one zone that answer differently about one RRset."""
 
-    Keeps one history per resolver and RRset, so that each is asked when its cached answer dies and not before. A new
-    expectation for an RRset (another stage, or the way back) begins a new history.
+    key: RRsetKey
+    answers: tuple[tuple[Endpoint, RRset | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """`at`: seconds UTC, when the looking ended. `zones` and `soa` by zone reference, `names` by (reference, owner).
+
+    `rrsets` has the RRsets asked for, from every server, and every type at the names looked at; None is absence. Where
+    servers agree about the data the highest TTL counts, since that is the one that must die. A name that only a
+    wildcard answers for has nothing of its own: its RRsets are None, and `names` says what is synthesised.
     """
 
-    def __init__(
-        self,
-        zones: Mapping[str, tuple[str, tuple[Endpoint, ...]]],
-        resolvers: tuple[Endpoint, ...],
-        clock: Clock,
-        rng: random.Random,
-        asker: Asker,
-    ) -> None:
-        self._zones = zones
-        self._resolvers = resolvers
-        self._clock = clock
-        self._rng = rng
-        self._asker = asker
-        self._histories: dict[tuple[Endpoint, RRsetKey], tuple[Expectation, History]] = {}
+    zones: Mapping[str, ZoneServers]
+    at: float
+    servers: tuple[ServerView, ...]
+    soa: Mapping[str, RRset]
+    rrsets: Mapping[RRsetKey, RRset | None]
+    names: Mapping[tuple[str, str], NameView]
+    disagreements: tuple[Disagreement, ...]
+    problems: tuple[str, ...]
 
-    async def authoritative(self, keys: Collection[RRsetKey]) -> AuthoritativeRound:
-        """See the interface."""
-        return await ask_all(self._asker, self._zones, keys, self._clock)
 
-    async def baseline(self, expectations: Collection[Expectation]) -> ResolverRound:
-        """See the interface: an old answer seen now makes *witnessed* possible later."""
-        return await self._ask(expectations)
+async def take_live_view(
+    zones: Mapping[str, ZoneServers],
+    keys: Collection[RRsetKey],
+    owners: Collection[tuple[str, str]],
+    asker: Asker,
+    clock: Clock,
+) -> LiveView:
+    """Ask every server for `keys` and the SOA, and one server of each zone for everything at the keys' owners and at
+    the further `owners` (zone reference, owner). No recursive resolver is asked. Never raises for the network.
+    """
+    targets = {ref: (z.zone, z.endpoints) for ref, z in zones.items()}
+    soa_keys = {ref: RRsetKey(ref, z.zone, "SOA") for ref, z in zones.items()}
+    wanted = tuple(dict.fromkeys((*soa_keys.values(), *keys)))
+    looked = await ask_all(asker, targets, wanted, clock)
+    places = tuple(dict.fromkeys((*((k.zone, k.owner) for k in keys), *owners)))
+    views = await asyncio.gather(
+        *(read_name(asker, ref, zones[ref].zone, _usable(ref, zones, looked.views), owner) for ref, owner in places)
+    )
+    names = {(v.zone, v.owner): v for v in views}
+    rrsets, disagreements = merge_views(looked.views)
+    for view in views:
+        if view.problem:
+            continue
+        for rdtype in TYPES:
+            key = RRsetKey(view.zone, view.owner, rdtype)
+            own = None if view.wildcard else view.rrsets.get(rdtype)
+            if view.wildcard or key not in rrsets:
+                rrsets[key] = own
+    return LiveView(
+        MappingProxyType(dict(zones)),
+        clock.now(),
+        looked.views,
+        MappingProxyType({ref: soa for ref, key in soa_keys.items() if (soa := rrsets.get(key)) is not None}),
+        MappingProxyType(rrsets),
+        MappingProxyType(names),
+        disagreements,
+        tuple(_problems(zones, looked.views, views)),
+    )
 
-    async def resolvers(self, expectations: Collection[Expectation]) -> ResolverRound:
-        """See the interface."""
-        return await self._ask(expectations)
 
-    def _history(self, resolver: Endpoint, x: Expectation) -> History:
-        old, history = self._histories.get((resolver, x.key), (x, History()))
-        if old.edit != x.edit:
-            return History()
-        if old.dead_at != x.dead_at or old.changed_at != x.changed_at:
-            # The same change, now published: what was seen before stays seen, the question is due.
-            return History(asked=history.asked, saw_old=history.saw_old, evidence=None)
-        return history
+def _usable(ref: str, zones: Mapping[str, ZoneServers], views: Iterable[ServerView]) -> tuple[Endpoint, ...]:
+    """The zone's servers, those that answered well first."""
+    good = tuple(v.server for v in views if v.zone == ref and not v.problem)
+    return (*good, *(e for e in zones[ref].endpoints if e not in good))
 
-    async def _ask(self, expectations: Collection[Expectation]) -> ResolverRound:
-        now = self._clock.now()
-        jobs = []
-        for x in expectations:
-            for resolver in self._resolvers:
-                history = self._history(resolver, x)
-                self._histories[resolver, x.key] = (x, history)
-                if history.due <= now:
-                    jobs.append(self._one(resolver, x, history))
-        await asyncio.gather(*jobs)
-        rows = []
-        due = float("inf")
-        for x in expectations:
-            for resolver in self._resolvers:
-                _, h = self._histories[resolver, x.key]
-                due = min(due, h.due)
-                evidence = h.evidence or Evidence.ERROR
-                rows.append(ResolverRow(resolver, x.key, evidence, h.answer, h.ttl, h.eta, h.asked, h.detail, h.at))
-        return ResolverRound(self._clock.now(), tuple(rows), due)
 
-    async def _one(self, resolver: Endpoint, x: Expectation, history: History) -> None:
-        outcome = await self._asker.ask(resolver, x.key.owner, x.key.rdtype, recurse=True)
-        bogus = False
-        if isinstance(outcome, Reply) and outcome.rcode == "SERVFAIL":
-            unchecked = await self._asker.ask(resolver, x.key.owner, x.key.rdtype, recurse=True, checking_disabled=True)
-            bogus = isinstance(unchecked, Reply) and unchecked.rcode in ("NOERROR", "NXDOMAIN")
-        now = self._clock.now()
-        after = classify(history, outcome, x, now, self._rng.uniform(0.0, 0.5), bogus=bogus)
-        self._histories[resolver, x.key] = (x, after)
+def merge_views(views: Iterable[ServerView]) -> tuple[dict[RRsetKey, RRset | None], tuple[Disagreement, ...]]:
+    """One answer per RRset from what all servers said, and where they differ.
+
+    The data of the first server counts, at the highest TTL that any server gives it. The newest SOA counts (RFC 1982),
+    and a lagging serial alone is no disagreement.
+    """
+    said: dict[RRsetKey, list[tuple[Endpoint, RRset | None]]] = {}
+    for view in views:
+        for key, found in view.rrsets.items():
+            said.setdefault(key, []).append((view.server, found))
+    merged: dict[RRsetKey, RRset | None] = {}
+    differ = []
+    for key, answers in said.items():
+        every = [rrset for _, rrset in answers]
+        if key.rdtype == "SOA":
+            merged[key] = _newest([rrset for rrset in every if rrset is not None])
+            continue
+        first = every[0]
+        same = [rrset for rrset in every if rrset is not None and rrset.same_data(first)]
+        merged[key] = max(same, key=lambda rrset: rrset.ttl) if same else first
+        if len(set(every)) > 1:
+            differ.append(Disagreement(key, tuple(answers)))
+    return merged, tuple(differ)
+
+
+def _newest(soas: list[RRset]) -> RRset | None:
+    best: RRset | None = None
+    for soa in soas:
+        if (
+            best is None
+            or serial_newer(_serial(soa), _serial(best))
+            or (_same_serial(soa, best) and soa.ttl > best.ttl)
+        ):
+            best = soa
+    return best
+
+
+def _serial(soa: RRset) -> int:
+    return int(soa.values[0].split()[2])
+
+
+def _same_serial(one: RRset, other: RRset) -> bool:
+    return _serial(one) == _serial(other)
+
+
+def _problems(
+    zones: Mapping[str, ZoneServers], views: Iterable[ServerView], names: Iterable[NameView]
+) -> Iterable[str]:
+    for zone in zones.values():
+        yield from zone.problems
+    for view in views:
+        if view.problem:
+            yield f"{view.server.name} {view.server}: {view.problem}"
+    for name in names:
+        if name.problem:
+            yield f"{name.owner}: {name.problem}"

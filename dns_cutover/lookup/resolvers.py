@@ -26,7 +26,7 @@ PRESETS: Mapping[str, tuple[Endpoint, ...]] = MappingProxyType(
     }
 )
 
-# The highest TTL, in seconds, that a public resolver was seen to keep (FACTS section 2: measured by one author in 2023).
+# The highest TTL, in seconds, that a public resolver was seen to keep (FACTS section 2: one author's measure of 2023).
 _CAPS = {"google": 21600, "quad9": 43200, "opendns": 3600}
 KNOWN_CAPS: Mapping[str, int] = MappingProxyType({e.address: _CAPS[name] for name in _CAPS for e in PRESETS[name]})
 
