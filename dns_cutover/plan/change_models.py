@@ -40,6 +40,8 @@ class Expect(Model):
 
 
 def _values(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | list | tuple):
+        raise ValueError('values are written as a list of texts, such as ["192.0.2.1"]')
     return value if value in ("absent", "live") else one_or_many(value)
 
 

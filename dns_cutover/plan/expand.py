@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from dns_cutover.lookup.interface import Accept
 from dns_cutover.plan.models import ChangeConfig, Plan, Stage
 from dns_cutover.records import RRsetKey, absolute_name, canonical_rdata, canonical_type, quote_text
+from dns_cutover.records.name import is_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ def zone_names(plan: Plan) -> dict[str, str]:
 
 def rdata_values(rdtype: str, values: tuple[str, ...], origin: str) -> tuple[str, ...]:
     """Plan values as canonical RDATA, sorted. TXT is plain text unless it begins with a quote. Raises InvalidRdata."""
+    if len(values) <= 1:
+        return tuple(rdata_value(rdtype, v, origin) for v in values)
     return tuple(sorted({rdata_value(rdtype, v, origin) for v in values}))
 
 
@@ -42,57 +46,62 @@ def rdata_value(rdtype: str, value: str, origin: str) -> str:
     return canonical_rdata(rdtype, value, origin)
 
 
-def change_keys(plan: Plan, change: ChangeConfig, names: dict[str, str]) -> tuple[RRsetKey, ...]:
-    """The RRsets of one change entry. Raises InvalidName, InvalidRdata, KeyError (an unknown zone reference)."""
-    refs = change.in_ or tuple(names)
+def within(owner: str, zone: str) -> bool:
+    """Whether the canonical name `owner` is `zone` or below it; quick for names without escapes."""
+    if "\\" in owner:
+        return is_below(owner, zone)
+    return owner == zone or zone == "." or owner.endswith("." + zone)
+
+
+def zone_refs(owner: str, given: tuple[str, ...], names: Mapping[str, str]) -> tuple[str, ...]:
+    """The zones that an owner name is meant in: those given, else for a relative name all, for an absolute name those
+    that hold it, the most specific ones; empty if none does. Raises InvalidName."""
+    if given or not owner.endswith(".") or len(names) == 1:
+        return given or tuple(names)
+    absolute = absolute_name(owner)
+    holding = {ref: len(zone) for ref, zone in names.items() if within(absolute, zone)}
+    return tuple(ref for ref, length in holding.items() if length == max(holding.values()))
+
+
+def owners(change: ChangeConfig) -> tuple[str, ...]:
+    """The owner names of a change as they are written."""
+    return change.names or ((change.name,) if change.name is not None else ())
+
+
+def expand_change(plan: Plan, change: ChangeConfig, index: int, names: Mapping[str, str]) -> tuple[PlannedChange, ...]:
+    """One change entry as one value per RRset. Raises InvalidName, InvalidRdata, KeyError (a zone reference)."""
     rdtype = canonical_type(change.type)
-    owners = change.names or ((change.name,) if change.name is not None else ())
-    return tuple(RRsetKey(ref, absolute_name(owner, names[ref]), rdtype) for ref in refs for owner in owners)
-
-
-def expand_change(plan: Plan, change: ChangeConfig, index: int, names: dict[str, str]) -> tuple[PlannedChange, ...]:
-    """One change entry as one value per RRset. Raises InvalidName, InvalidRdata, KeyError."""
+    data: dict[str, PlannedChange] = {}
     out = []
-    for key in change_keys(plan, change, names):
-        origin = names[key.zone]
-        kind: Literal["set", "values", "ttl"] = "ttl"
-        before: Literal["live"] | tuple[str, ...] | None = None
-        after: tuple[str, ...] | None = None
-        if change.from_ is not None and change.to is not None:
-            kind = "set"
-            before = (
-                "live"
-                if change.from_ == "live"
-                else None
-                if change.from_ == "absent"
-                else rdata_values(key.rdtype, change.from_, origin)
-            )
-            after = None if change.to == "absent" else rdata_values(key.rdtype, change.to, origin)
-        elif change.add or change.remove:
-            kind = "values"
-        accept = None
-        if change.expect is not None:
-            e = change.expect
-            accept = Accept(
-                rdata_values(key.rdtype, e.one_of, origin),
-                rdata_values(key.rdtype, e.subset_of, origin),
-                e.cidr,
-                absolute_name(e.ends_at, origin) if e.ends_at else "",
-            )
-        out.append(
-            PlannedChange(
-                key,
-                kind,
-                before,
-                after,
-                rdata_values(key.rdtype, change.add, origin),
-                rdata_values(key.rdtype, change.remove, origin),
-                change.ttl,
-                accept,
-                index,
-            )
-        )
+    for owner in owners(change):
+        for ref in zone_refs(owner, change.in_, names):
+            origin = names[ref]
+            key = RRsetKey(ref, absolute_name(owner, origin), rdtype)
+            if origin not in data:
+                data[origin] = _planned(key, change, index, origin)
+            p = data[origin]
+            out.append(PlannedChange(key, p.kind, p.before, p.after, p.add, p.remove, p.ttl, p.accept, index))
     return tuple(out)
+
+
+def _planned(key: RRsetKey, change: ChangeConfig, index: int, origin: str) -> PlannedChange:
+    def values(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return rdata_values(key.rdtype, texts, origin)
+
+    kind: Literal["set", "values", "ttl"] = "ttl"
+    before: Literal["live"] | tuple[str, ...] | None = None
+    after: tuple[str, ...] | None = None
+    if change.from_ is not None and change.to is not None:
+        kind = "set"
+        before = "live" if change.from_ == "live" else None if change.from_ == "absent" else values(change.from_)
+        after = None if change.to == "absent" else values(change.to)
+    elif change.add or change.remove:
+        kind = "values"
+    accept = None
+    if (e := change.expect) is not None:
+        ends_at = absolute_name(e.ends_at, origin) if e.ends_at else ""
+        accept = Accept(values(e.one_of), values(e.subset_of), e.cidr, ends_at)
+    return PlannedChange(key, kind, before, after, values(change.add), values(change.remove), change.ttl, accept, index)
 
 
 def expand_changes(plan: Plan, stage: Stage) -> tuple[PlannedChange, ...]:
@@ -103,9 +112,14 @@ def expand_changes(plan: Plan, stage: Stage) -> tuple[PlannedChange, ...]:
 
 def unchanged_keys(plan: Plan, stage: Stage) -> tuple[RRsetKey, ...]:
     """RRsets that the stage asserts not to change, from "name/TYPE". Raises InvalidName, InvalidRdata."""
-    out = []
-    for text in stage.unchanged:
-        owner, slash, rdtype = text.rpartition("/")
-        for ref, zone in zone_names(plan).items():
-            out.append(RRsetKey(ref, absolute_name(owner if slash else text, zone), canonical_type(rdtype)))
-    return tuple(out)
+    names = zone_names(plan)
+    return tuple(key for text in stage.unchanged for key in keys_of(text, names))
+
+
+def keys_of(text: str, names: Mapping[str, str]) -> tuple[RRsetKey, ...]:
+    """The RRsets that "name/TYPE" means, by the rules of `zone_refs`. Raises InvalidName, InvalidRdata."""
+    owner, slash, rdtype = text.rpartition("/")
+    if not slash:
+        owner, rdtype = text, ""
+    kind = canonical_type(rdtype)
+    return tuple(RRsetKey(ref, absolute_name(owner, names[ref]), kind) for ref in zone_refs(owner, (), names))

@@ -31,6 +31,11 @@ PLAN_CHECKS = {
     "DC118": "a name is used twice",
     "DC119": "a secret is written into the plan",
     "DC120": "a change says too little or too much",
+    "DC121": "an alias without its anchor",
+    "DC122": "a window that never opens",
+    "DC123": "a probe that the stage does not have",
+    "DC124": "a name whose final dot seems to be missing",
+    "DC125": "an RRset that is both changed and unchanged",
 }
 
 
@@ -61,10 +66,13 @@ class Finding:
 
 
 class PlanInvalid(PlanError):
-    """The plan has errors; `findings` are all of them, in the order of the file."""
+    """The plan has errors; `findings` are all of them and the warnings, in the order of the file.
+
+    `lines` is the source to show beside them, without what looks like a secret.
+    """
 
     def __init__(self, name: str, findings: tuple[Finding, ...], lines: tuple[str, ...] = ()) -> None:
-        count = len(findings)
+        count = sum(f.severity == "error" for f in findings)
         super().__init__(f"{name} is not valid: {count} error{'s' if count != 1 else ''}")
         self.findings = findings
         self.lines = lines

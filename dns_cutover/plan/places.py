@@ -13,7 +13,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Place:
-    """One value's place: line and columns as in `Position`. `source` is a scalar's text where the data differs."""
+    """One value's place: line and columns as in `Position`. `source` is a scalar's text where the data is no text."""
 
     line: int
     column: int
@@ -21,6 +21,7 @@ class Place:
     key: tuple[int, int, int] | None = None
     children: Any = None  # dict[str, Place] | list[Place] | None
     source: str | None = None
+    end_line: int = 0  # 0: the same line
 
 
 @dataclass(slots=True)

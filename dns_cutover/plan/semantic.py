@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dns_cutover.plan.expand import PlannedChange, expand_change, unchanged_keys, zone_names
-from dns_cutover.plan.finding import Finding
-from dns_cutover.plan.models import ChangeConfig, Plan, Stage
-from dns_cutover.plan.yamltext import Document, Path
+from dns_cutover.plan.expand import PlannedChange, expand_change, keys_of, owners, rdata_value, within, zone_refs
+from dns_cutover.plan.finding import Finding, Severity
+from dns_cutover.plan.models import ChangeConfig, DnsProbe, Plan, Stage
+from dns_cutover.plan.places import Document, Path
+from dns_cutover.plan.sequence import Sequence, label
 from dns_cutover.records import InvalidName, InvalidRdata, RRsetKey, absolute_name, canonical_type
-from dns_cutover.records.name import is_below
+
+# Types that the server makes: a plan that writes them breaks the zone.
+_SERVER_MADE = frozenset({"SOA", "RRSIG", "NSEC", "NSEC3"})
+# Where in the RDATA of a type a target's name stands.
+_TARGETS = {"CNAME": 0, "DNAME": 0, "NS": 0, "PTR": 0, "MX": 1, "SRV": 3}
 
 
 @dataclass(slots=True)
@@ -20,274 +26,231 @@ class _Checker:
     file: str
     names: dict[str, str] = field(default_factory=dict)
     found: list[Finding] = field(default_factory=list)
-    # What each RRset is after the stages so far, where the plan says it: values, or None for absent.
-    image: dict[RRsetKey, tuple[str, ...] | None] = field(default_factory=dict)
 
     def add(
-        self, check: str, message: str, hint: str, path: Path, *, stage: str = "", record: str = "", why: str = ""
+        self,
+        check: str,
+        message: str,
+        hint: str,
+        path: Path,
+        *,
+        stage: str = "",
+        record: str = "",
+        why: str = "",
+        severity: Severity = "error",
     ) -> None:
         at = self.doc.at(path)
         self.found.append(
-            Finding(check, "error", message, hint, self.file, at.line, at.column, at.end_column, why, stage, record)
+            Finding(check, severity, message, hint, self.file, at.line, at.column, at.end_column, why, stage, record)
         )
 
 
 def check_meaning(plan: Plan, doc: Document, file: str) -> Iterator[Finding]:
     """All findings about a plan whose form is right."""
     c = _Checker(plan, doc, file)
-    for ref, config in plan.all_zones().items():
-        try:
-            c.names[ref] = absolute_name(config.zone)
-        except InvalidName as exc:
-            c.add(
-                "DC110",
-                f"{exc}",
-                "write the zone's name, such as example.com",
-                ("zones", ref, "zone") if plan.zones else ("zone",),
-            )
+    c.names = {ref: absolute_name(config.zone) for ref, config in plan.all_zones().items() if _zone_ok(c, ref)}
     _unique_names(c)
     if len(c.names) == len(plan.all_zones()):
+        sequence = Sequence(c.names, c.add)
         for n, stage in enumerate(plan.stages):
-            _check_stage(c, stage, ("stages", n))
+            _check_stage(c, stage, ("stages", n), sequence)
     yield from c.found
 
 
+def _zone_ok(c: _Checker, ref: str) -> bool:
+    path: Path = ("zones", ref, "zone") if c.plan.zones else ("zone",)
+    try:
+        absolute_name(c.plan.all_zones()[ref].zone)
+    except InvalidName as exc:
+        c.add("DC110", str(exc), "write the zone's name, such as example.com", path)
+        return False
+    return True
+
+
 def _unique_names(c: _Checker) -> None:
-    seen: set[str] = set()
-    for n, stage in enumerate(c.plan.stages):
-        if stage.name in seen:
-            c.add(
-                "DC118",
-                f"two stages are named {stage.name}",
-                "give each stage a name of its own",
-                ("stages", n, "name"),
-            )
-        seen.add(stage.name)
-        ids: set[str] = set()
-        for m, item in enumerate(stage.confirm):
-            if item.id in ids:
-                c.add(
-                    "DC118",
-                    f"two confirmations are named {item.id}",
-                    "give each an id of its own",
-                    ("stages", n, "confirm", m, "id"),
-                )
-            ids.add(item.id)
+    stages: set[str] = set()
     probes: set[str] = set()
     for n, stage in enumerate(c.plan.stages):
+        path: Path = ("stages", n)
+        _unique(c, stages, stage.name, "stage", (*path, "name"), "")
+        ids: set[str] = set()
+        for m, item in enumerate(stage.confirm):
+            _unique(c, ids, item.id, "confirmation", (*path, "confirm", m, "id"), stage.name)
         for m, probe in enumerate(stage.probes):
-            if probe.name in probes:
-                path: Path = ("stages", n, "probes", m, "name")
-                c.add("DC118", f"two probes are named {probe.name}", "give each probe a name of its own", path)
-            probes.add(probe.name)
+            _unique(c, probes, probe.name, "probe", (*path, "probes", m, "name"), stage.name)
+            if isinstance(probe, DnsProbe):
+                _check_dns_probe(c, stage, probe, (*path, "probes", m))
+        own = sorted(p.name for p in stage.probes)
+        for m, item in enumerate(stage.confirm):
+            if item.probe is not None and item.probe not in own:
+                close = difflib.get_close_matches(item.probe, own, 1)
+                hint = f"did you mean {close[0]}?" if close else f"probes here: {', '.join(own) or 'none'}"
+                message = f"stage {stage.name} has no probe {item.probe}"
+                c.add("DC123", message, hint, (*path, "confirm", m, "probe"), stage=stage.name)
 
 
-def _check_stage(c: _Checker, stage: Stage, path: Path) -> None:
+def _unique(c: _Checker, seen: set[str], name: str, kind: str, path: Path, stage: str) -> None:
+    if name in seen:
+        c.add("DC118", f"two {kind}s are named {name}", f"give each {kind} a name of its own", path, stage=stage)
+    seen.add(name)
+
+
+def _check_dns_probe(c: _Checker, stage: Stage, probe: DnsProbe, path: Path) -> None:
+    record = f"probe {probe.name}"
+    try:
+        absolute_name(probe.question)
+    except InvalidName as exc:
+        c.add("DC110", str(exc), "write an absolute name", (*path, "question"), stage=stage.name, record=record)
+    try:
+        rdtype = canonical_type(probe.rrtype)
+    except InvalidRdata as exc:
+        c.add(
+            "DC112", str(exc), "write a type such as A, MX or TXT", (*path, "rrtype"), stage=stage.name, record=record
+        )
+        return
+    for m, value in enumerate(probe.expect):
+        try:
+            rdata_value(rdtype, value, ".")
+        except InvalidRdata as exc:
+            hint = f"write {rdtype} data as in zone files"
+            c.add("DC112", str(exc), hint, (*path, "expect", m), stage=stage.name, record=record)
+
+
+def _check_stage(c: _Checker, stage: Stage, path: Path, sequence: Sequence) -> None:
     planned: dict[RRsetKey, tuple[PlannedChange, Path]] = {}
     for n, change in enumerate(stage.changes):
         where: Path = (*path, "changes", n)
         for p in _expand(c, stage, change, n, where):
             if p.key in planned:
-                c.add(
-                    "DC113",
-                    f"{_label(c, p.key)} is changed twice in stage {stage.name}",
-                    "put both into one change, or into two stages",
-                    where,
-                    stage=stage.name,
-                    record=_label(c, p.key),
-                )
+                name = label(p.key, c.names)
+                message = f"{name} is changed twice in stage {stage.name}"
+                hint = "put both into one change, or into two stages"
+                c.add("DC113", message, hint, where, stage=stage.name, record=name)
                 continue
             planned[p.key] = (p, where)
-            _check_change(c, stage, p, where)
-    _check_cnames(c, stage, planned)
-    _check_unchanged(c, stage, planned, path)
-    for p, _ in planned.values():
-        if p.kind == "set":
-            c.image[p.key] = p.after
-        elif p.kind == "values" and p.key in c.image:
-            c.image[p.key] = tuple(sorted((set(c.image[p.key] or ()) - set(p.remove)) | set(p.add))) or None
+    sequence.stage(stage.name, planned)
+    for n, text in enumerate(stage.unchanged):
+        _check_unchanged(c, stage, text, planned, (*path, "unchanged", n))
 
 
 def _expand(c: _Checker, stage: Stage, change: ChangeConfig, n: int, where: Path) -> tuple[PlannedChange, ...]:
     """The change's RRsets, or findings about names, types and RDATA at the value that is wrong."""
-    before = len(c.found)
-    for m, ref in enumerate(change.in_):
-        if ref not in c.names:
-            c.add(
-                "DC117",
-                f"there is no zone reference {ref}",
-                f"known: {', '.join(sorted(c.names))}",
-                (*where, "in", m),
-                stage=stage.name,
-            )
-    refs = [r for r in (change.in_ or tuple(c.names)) if r in c.names]
+    unknown = [(m, ref) for m, ref in enumerate(change.in_) if ref not in c.names]
+    for m, ref in unknown:
+        close = difflib.get_close_matches(ref[:100], list(c.names)[:500], 1)
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(c.names))}"
+        c.add("DC117", f"there is no zone reference {ref[:100]}", hint, (*where, "in", m), stage=stage.name)
+    if not unknown:
+        try:
+            planned = expand_change(c.plan, change, n, c.names)
+        except (InvalidName, InvalidRdata):
+            planned = ()
+        if planned and all(within(p.key.owner, c.names[p.key.zone]) for p in planned):
+            if planned[0].key.rdtype in _SERVER_MADE:
+                message, hint = f"{planned[0].key.rdtype} records belong to the server", "leave them out of the plan"
+                c.add("DC120", message, hint, (*where, "type"), stage=stage.name)
+                return ()
+            _check_final_dots(c, stage, change, planned, where)
+            return planned
+    _blame(c, stage, change, where)
+    return ()
+
+
+def _blame(c: _Checker, stage: Stage, change: ChangeConfig, where: Path) -> None:
+    """Why a change cannot be expanded: a finding for each value that is wrong."""
+    known = tuple(ref for ref in change.in_ if ref in c.names)
+    for m, owner in enumerate(owners(change)):
+        _blame_owner(c, stage, owner, known, (*where, "names", m) if change.names else (*where, "name"))
     try:
         rdtype = canonical_type(change.type)
     except InvalidRdata as exc:
-        c.add("DC112", str(exc), "write a type such as A, MX or TXT", (*where, "type"), stage=stage.name)
-        return ()
-    owners = [(name, (*where, "names", m)) for m, name in enumerate(change.names)]
-    if change.name is not None:
-        owners.append((change.name, (*where, "name")))
-    for owner, at in owners:
-        for ref in refs:
-            _check_owner(c, stage, owner, ref, at)
-    for attribute, values in (
-        ("from", change.from_),
-        ("to", change.to),
-        ("remove", change.remove),
-        ("add", change.add),
-    ):
-        if isinstance(values, tuple):
-            for m, value in enumerate(values):
-                _check_value(c, stage, rdtype, value, refs, (*where, attribute), m)
-    if len(c.found) > before:
-        return ()
-    try:
-        return expand_change(c.plan, change, n, c.names)
-    except (InvalidName, InvalidRdata) as exc:
-        c.add("DC112", str(exc), "write RDATA as in zone files", (*where, "expect"), stage=stage.name)
-        return ()
-
-
-def _check_owner(c: _Checker, stage: Stage, owner: str, ref: str, at: Path) -> None:
-    try:
-        name = absolute_name(owner, c.names[ref])
-    except InvalidName as exc:
-        c.add("DC110", str(exc), "write a name relative to the zone, or @ for the zone itself", at, stage=stage.name)
+        hint = "write a type such as A, MX or TXT"
+        c.add("DC112", str(exc), hint, (*where, "type"), stage=stage.name)
         return
-    if not is_below(name, c.names[ref]):
-        c.add(
-            "DC111",
-            f"{name} is outside the zone {c.names[ref]}",
-            "a name without a final dot is relative to the zone",
-            at,
-            stage=stage.name,
-        )
-
-
-def _check_value(c: _Checker, stage: Stage, rdtype: str, value: str, refs: list[str], at: Path, m: int) -> None:
-    from dns_cutover.plan.expand import rdata_value
-
-    path = (*at, m) if (*at, m) in c.doc.values else at
-    for ref in refs[:1]:
+    origin = c.names[known[0] if known else next(iter(c.names))]
+    given: list[tuple[Path, str]] = []
+    for key, values in (("from", change.from_), ("to", change.to), ("remove", change.remove), ("add", change.add)):
+        given += _located(c, (*where, key), values if isinstance(values, tuple) else ())
+    if change.expect is not None:
+        given += _located(c, (*where, "expect", "one_of"), change.expect.one_of)
+        given += _located(c, (*where, "expect", "subset_of"), change.expect.subset_of)
+        if change.expect.ends_at:
+            given.append(((*where, "expect", "ends_at"), change.expect.ends_at))
+    for path, value in given:
         try:
-            rdata_value(rdtype, value, c.names[ref])
+            if path[-1] == "ends_at":
+                absolute_name(value, origin)
+            else:
+                rdata_value(rdtype, value, origin)
+        except InvalidName as exc:
+            c.add("DC110", str(exc), "write a name", path, stage=stage.name)
         except InvalidRdata as exc:
             c.add("DC112", str(exc), f"write {rdtype} data as in zone files", path, stage=stage.name)
 
 
-def _check_change(c: _Checker, stage: Stage, p: PlannedChange, where: Path) -> None:
-    label = _label(c, p.key)
-    both = sorted(set(p.add) & set(p.remove))
-    if both:
-        c.add(
-            "DC116",
-            f"{both[0]} is both removed and added",
-            "keep one of the two",
-            (*where, "add"),
-            stage=stage.name,
-            record=label,
-        )
-    if p.kind == "set" and p.before == p.after:
-        c.add(
-            "DC116",
-            f"{label}: from and to are the same",
-            "for a new TTL alone give only ttl",
-            (*where, "to"),
-            stage=stage.name,
-            record=label,
-        )
-    if p.kind == "set" and p.key in c.image and p.before not in ("live", c.image[p.key]):
-        earlier = ", ".join(c.image[p.key] or ("absent",))
-        c.add(
-            "DC115",
-            f"{label} will be {earlier} after an earlier stage",
-            f"write from: {earlier}",
-            (*where, "from"),
-            stage=stage.name,
-            record=label,
-        )
-    for values, at in ((p.after or (), "to"), (p.add, "add")):
-        if p.key.rdtype == "CNAME" and len(values) > 1:
-            c.add(
-                "DC114",
-                f"{label} would have {len(values)} values",
-                "a name has at most one CNAME (RFC 2181 section 10.1)",
-                (*where, at),
-                stage=stage.name,
-                record=label,
-            )
-    if p.key.rdtype == "CNAME" and p.after and p.key.owner == c.names[p.key.zone]:
-        c.add(
-            "DC114",
-            "a CNAME at the apex",
-            "the apex has SOA and NS, which a CNAME cannot stand beside (RFC 1912 section 2.4)",
-            (*where, "type"),
-            stage=stage.name,
-            record=label,
-        )
-    if p.key.rdtype == "SOA":
-        c.add(
-            "DC120",
-            "the SOA belongs to the server",
-            "leave it out of the plan",
-            (*where, "type"),
-            stage=stage.name,
-            record=label,
-        )
+def _located(c: _Checker, path: Path, values: tuple[str, ...]) -> list[tuple[Path, str]]:
+    return [((*path, m) if c.doc.has((*path, m)) else path, value) for m, value in enumerate(values)]
 
 
-def _check_cnames(c: _Checker, stage: Stage, planned: dict[RRsetKey, tuple[PlannedChange, Path]]) -> None:
-    """A CNAME that stays or comes, and other data that stays or comes, at one name."""
-    result: dict[tuple[str, str], dict[str, Path]] = {}
-    for key, image in c.image.items():
-        if image is not None and key not in planned:
-            result.setdefault((key.zone, key.owner), {})[key.rdtype] = ()
-    for key, (p, where) in planned.items():
-        if p.after or p.add or p.kind == "ttl":
-            result.setdefault((key.zone, key.owner), {})[key.rdtype] = where
-    for (zone, owner), types in result.items():
-        if "CNAME" in types and len(types) > 1:
-            other = sorted(set(types) - {"CNAME"})
-            where = types["CNAME"] or next(w for t, w in types.items() if w)
-            label = RRsetKey(zone, owner, "CNAME").label(c.names[zone])
-            c.add(
-                "DC114",
-                f"{label} would stand beside {', '.join(other)}",
-                "take the other data away in the same stage (RFC 1034 section 3.6.2)",
-                (*where, "type"),
-                stage=stage.name,
-                record=label,
-            )
+def _blame_owner(c: _Checker, stage: Stage, owner: str, given: tuple[str, ...], at: Path) -> None:
+    try:
+        refs = zone_refs(owner, given, c.names)
+        outside = [ref for ref in refs if not within(absolute_name(owner, c.names[ref]), c.names[ref])]
+    except InvalidName as exc:
+        hint = "write a name relative to the zone, or @ for the zone itself"
+        c.add("DC110", str(exc), hint, at, stage=stage.name)
+        return
+    if outside or not refs:
+        zone = f"the zone {c.names[outside[0]]}" if outside else "all zones of the plan"
+        hint = "a name without a final dot is relative to the zone"
+        c.add("DC111", f"{owner[:300]} is outside {zone}", hint, at, stage=stage.name)
+
+
+def _check_final_dots(
+    c: _Checker, stage: Stage, change: ChangeConfig, planned: tuple[PlannedChange, ...], where: Path
+) -> None:
+    """A name that repeats the zone's name, since its final dot is missing."""
+    zone = c.names[planned[0].key.zone]
+    if zone == ".":
+        return
+    bare = zone[:-1]
+    why = "Without the final dot the zone's name is added once more."
+    for m, owner in enumerate(owners(change)):
+        if owner == bare or owner.endswith("." + bare):
+            path = (*where, "names", m) if change.names else (*where, "name")
+            message = f"{owner[:200]} means {owner[:200]}.{zone}"
+            hint = f"write {owner[:200]}. or leave out {bare}"
+            c.add("DC124", message, hint, path, stage=stage.name, why=why, severity="warning")
+    position = _TARGETS.get(planned[0].key.rdtype)
+    for key, values in (("to", change.to), ("add", change.add)):
+        for path, value in _located(c, (*where, key), values if isinstance(values, tuple) else ()):
+            words = value.split()
+            target = words[position] if position is not None and len(words) > position else ""
+            if target == bare or target.endswith("." + bare):
+                message = f"{target[:200]} means {target[:200]}.{zone}"
+                c.add("DC124", message, f"write {target[:200]}.", path, stage=stage.name, why=why, severity="warning")
 
 
 def _check_unchanged(
-    c: _Checker, stage: Stage, planned: dict[RRsetKey, tuple[PlannedChange, Path]], path: Path
+    c: _Checker, stage: Stage, text: str, planned: dict[RRsetKey, tuple[PlannedChange, Path]], at: Path
 ) -> None:
-    for n, text in enumerate(stage.unchanged):
-        at = (*path, "unchanged", n)
-        if "/" not in text:
-            c.add("DC106", f"{text!r} names no type", 'write name/TYPE, such as "www/A"', at, stage=stage.name)
-            continue
-        try:
-            keys = unchanged_keys(c.plan, stage.model_copy(update={"unchanged": (text,)}))
-        except (InvalidName, InvalidRdata) as exc:
-            c.add("DC110", str(exc), 'write name/TYPE, such as "www/A"', at, stage=stage.name)
-            continue
-        for key in keys:
-            if key in planned:
-                c.add(
-                    "DC115",
-                    f"{_label(c, key)} is both changed and unchanged",
-                    "remove it from unchanged",
-                    at,
-                    stage=stage.name,
-                )
-
-
-def _label(c: _Checker, key: RRsetKey) -> str:
-    return key.label(c.names[key.zone])
-
-
-__all__ = ["check_meaning", "zone_names"]
+    if not c.doc.has(at):
+        at = at[:-1]
+    if not text.rpartition("/")[0]:
+        c.add("DC106", f"{text[:100]!r} is no RRset", 'write name/TYPE, such as "www/A"', at, stage=stage.name)
+        return
+    try:
+        keys = keys_of(text, c.names)
+    except (InvalidName, InvalidRdata) as exc:
+        check = "DC110" if isinstance(exc, InvalidName) else "DC112"
+        c.add(check, str(exc), 'write name/TYPE, such as "www/A"', at, stage=stage.name)
+        return
+    if not keys or not all(within(key.owner, c.names[key.zone]) for key in keys):
+        hint = "a name without a final dot is relative to the zone"
+        c.add("DC111", f"{text[:300]} is outside the plan's zones", hint, at, stage=stage.name)
+    for key in keys:
+        if key in planned:
+            name = label(key, c.names)
+            message = f"{name} is both changed and unchanged"
+            c.add("DC125", message, "remove it from unchanged", at, stage=stage.name, record=name)
+            return

@@ -51,6 +51,8 @@ def parse_ttl(value: Any) -> int:
     """A TTL: whole seconds, bare or as a duration. Raises ValueError."""
     number = isinstance(value, int) and not isinstance(value, bool)
     digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value)  # a variable's value is text
+    if not number and not digits and not (isinstance(value, str) and _DURATION.fullmatch(value)):
+        raise ValueError("a TTL is a whole number of seconds, or a duration such as 5m")
     seconds = float(value) if number or digits else parse_duration(value)
     if not 0 <= seconds <= 2**31 - 1 or seconds != int(seconds):
         raise ValueError("a TTL is a whole number of seconds from 0 to 2147483647 (RFC 2181 section 8)")

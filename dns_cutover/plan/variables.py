@@ -4,52 +4,67 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from dns_cutover.plan.yamltext import Document, Path
+from dns_cutover.plan.places import Document, Path
 
-_REFERENCE = re.compile(r"\$(\$\{|\{([^}]*)\})")
+_REFERENCE = re.compile(r"\$(\$\{|\{([^{}]*)\}|\{)")
 
 
-def substitute(doc: Document, given: Mapping[str, str]) -> tuple[Any, list[tuple[Path, str]], list[str]]:
-    """The data with variables filled in, undefined ones as (path, name), and names that are never used.
+@dataclass(slots=True)
+class Substitution:
+    """The data with variables filled in. `undefined`: (path, name), the name None where `${` is not closed."""
 
-    `given` (from `--var`) overrides the plan's own `variables`; a name that the plan does not declare is undefined.
-    """
-    root = doc.data if isinstance(doc.data, dict) else {}
-    declared = root.get("variables")
-    own = {k: _text(v) for k, v in declared.items()} if isinstance(declared, dict) else {}
-    values = {**own, **given}
+    data: Any
+    declared: frozenset[str]
+    undefined: list[tuple[Path, str | None]] = field(default_factory=list)
+    nested: list[Path] = field(default_factory=list)  # variables that refer to variables
+    unused: list[str] = field(default_factory=list)
+
+
+def substitute(doc: Document, given: Mapping[str, str]) -> Substitution:
+    """`given` (from `--var`) overrides the plan's own `variables`; what the plan does not declare is undefined."""
+    root = doc.data
+    own = _declared(doc)
+    values = {**own, **{k: v for k, v in given.items() if k in own}}
+    out = Substitution(root, frozenset(own))
     used: set[str] = set()
-    undefined: list[tuple[Path, str]] = []
 
     def fill(value: Any, path: Path) -> Any:
         if isinstance(value, str):
-            if "${" not in value:
-                return value
-
-            def one(match: re.Match[str]) -> str:
-                name = match.group(2)
-                if name is None:
-                    return "${"
-                used.add(name)
-                if name not in values:
-                    undefined.append((path, name))
-                    return match.group(0)
-                return values[name]
-
-            return _REFERENCE.sub(one, value)
+            return _REFERENCE.sub(lambda match: one(match, path), value) if "${" in value else value
         if isinstance(value, dict):
             return {k: fill(v, (*path, k)) for k, v in value.items()}
         if isinstance(value, list):
             return [fill(v, (*path, n)) for n, v in enumerate(value)]
         return value
 
-    data = {k: v if k == "variables" else fill(v, (k,)) for k, v in root.items()} if root else doc.data
-    return data, undefined, sorted(set(own) - used)
+    def one(match: re.Match[str], path: Path) -> str:
+        if match.group(1) == "${":
+            return "${"
+        name = match.group(2)
+        if name is not None:
+            used.add(name)
+            if name in values:
+                return values[name]
+        out.undefined.append((path, name))
+        return match.group(0)
+
+    out.data = {k: v if k == "variables" else fill(v, (k,)) for k, v in root.items()}
+    out.nested = [("variables", k) for k, v in own.items() if any(m.group(1) != "${" for m in _REFERENCE.finditer(v))]
+    out.unused = sorted(set(own) - used)
+    return out
 
 
-def _text(value: Any) -> str:
-    if value is True:
-        return "true"
-    return "false" if value is False else "" if value is None else str(value)
+def _declared(doc: Document) -> dict[str, str]:
+    """The plan's variables as they are written: `1.10` stays `1.10`."""
+    declared = doc.data.get("variables")
+    if not isinstance(declared, dict):
+        return {}
+    out = {}
+    for name, value in declared.items():
+        place = doc.place(("variables", name))
+        if not isinstance(value, dict | list):
+            out[name] = place.source if place is not None and place.source is not None else str(value)
+    return out

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from dns_cutover.plan.finding import Finding, Position
-from dns_cutover.plan.places import Document, Place
+from dns_cutover.plan.places import Document, Path, Place
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_DEPTH = 50
@@ -83,9 +83,9 @@ def _decode(raw: bytes) -> str:
     return text
 
 
-def _events(text: str) -> list[yaml.Event]:
+def _events(text: str) -> list[Any]:
     """All events of the only document. Bounded: stops as soon as a limit is passed."""
-    out: list[yaml.Event] = []
+    out: list[Any] = []
     depth = documents = 0
     try:
         for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -139,7 +139,7 @@ def _span(start: Any, end: Any = None) -> Position:
 class _Builder:
     doc: Document
     file: str
-    events: list[yaml.Event]
+    events: list[Any]  # the stubs do not know that events of the parser have marks
     at: int = 0
     count: int = 0
     aliased: int = 0  # how many aliases enclose the value being built
@@ -175,8 +175,10 @@ class _Builder:
             text = event.value
             plain = event.style in (None, "") if tag is None else tag not in ("!", _YAML + "str")
             data = scalar(text) if plain else text
-            width = end.column - mark.column if end.line == mark.line else 1
-            return data, Place(line, column, column + (width or 1), source=text if data is not text else None)
+            source = None if data is text else text
+            if end.line == mark.line:
+                return data, Place(line, column, max(end.column, column) + 1, source=source)
+            return data, Place(line, column, column + 1, source=source, end_line=end.line + 1)
         if depth >= MAX_DEPTH:
             message = f"the plan is nested more than {MAX_DEPTH} levels deep"
             raise _Unusable("DC103", message, "a plan needs fewer than ten", _span(mark))
@@ -184,8 +186,9 @@ class _Builder:
         out = self._sequence(depth) if type(event) is yaml.SequenceStartEvent else self._mapping(depth)
         self.open.discard(start)
         end = self.events[self.at - 1].end_mark
-        place = Place(line, column, end.column + 1 if end.line == mark.line else column + 1, children=out[1])
-        return out[0], place
+        if end.line == mark.line:
+            return out[0], Place(line, column, end.column + 1, children=out[1])
+        return out[0], Place(line, column, column + 1, children=out[1], end_line=end.line + 1)
 
     def _sequence(self, depth: int) -> tuple[list[Any], list[Place]]:
         data, places = [], []
@@ -220,7 +223,7 @@ class _Builder:
         self.at += 1
         return data, places
 
-    def _alias(self, event: yaml.AliasEvent, depth: int) -> tuple[Any, Place]:
+    def _alias(self, event: Any, depth: int) -> tuple[Any, Place]:
         where = _span(event.start_mark, event.end_mark)
         place = Place(where.line, where.column, where.end_column)
         start = self.anchors.get(event.anchor)
@@ -274,3 +277,6 @@ def scalar(text: str) -> Any:
     if _FLOAT.match(text):
         return float(text)
     return text
+
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "Document", "Path", "parse_yaml", "scalar"]

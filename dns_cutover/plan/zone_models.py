@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from dns_cutover.plan.types import Address, Duration, HostPort, Identifier, Model, Name, Reason
 from dns_cutover.records import absolute_name
@@ -122,16 +122,39 @@ class IgnoredServer(Model):
     """Why its answers do not count."""
 
 
+def _kind(value: Any) -> str:
+    preset = "preset" in value if isinstance(value, dict) else isinstance(value, PresetResolver)
+    return "(preset)" if preset else "(address)"
+
+
+ResolverConfig = Annotated[
+    Annotated[PresetResolver, Tag("(preset)")] | Annotated[NamedResolver, Tag("(address)")], Discriminator(_kind)
+]
+
+
+def _auto_or_list(value: Any) -> Any:
+    if not isinstance(value, str | list | tuple):
+        raise ValueError("write auto, or a list of address[:port]")
+    return (value,) if isinstance(value, str) and value != "auto" else value
+
+
+Servers = Annotated[
+    Literal["auto"] | tuple[Address, ...],
+    BeforeValidator(_auto_or_list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
 class LookupConfig(Model):
     """Who is asked."""
 
     bootstrap: tuple[Address, ...] = ()
     """Recursive resolvers used to find things; the system's own by default."""
-    authoritative: Literal["auto"] | tuple[Address, ...] = "auto"
+    authoritative: Servers = "auto"
     """The zone's servers: auto, or a list of address[:port] for private zones and labs."""
     ignore: tuple[IgnoredServer, ...] = ()
     """Authoritative servers whose answers do not count."""
-    resolvers: tuple[PresetResolver | NamedResolver, ...] = ()
+    resolvers: tuple[ResolverConfig, ...] = ()
     """Recursive resolvers whose answers count as users' answers."""
 
 
