@@ -204,21 +204,24 @@ class _Builder:
         places: dict[str, Place] = {}
         while type(self.events[self.at]) is not yaml.MappingEndEvent:
             event = self.events[self.at]
-            where = _span(event.start_mark, event.end_mark)
             if type(event) is not yaml.ScalarEvent:
+                where = _span(event.start_mark, event.end_mark)
                 self._find("DC103", "a key that is not text", "write keys as plain words", where)
                 self._skip(self.at)
                 self._skip(self.at)
                 continue
             key = event.value
             self.at += 1
+            start, end = event.start_mark, event.end_mark
             if key in data:
+                where = _span(start, end)
                 why = "One of the two would silently win."
                 self._find("DC102", f"the key {key} is given twice", "keep one of the two", where, why)
                 self._skip(self.at)
                 continue
             data[key], place = self._value(depth + 1)
-            place.key = (where.line, where.column, where.end_column)
+            width = end.column - start.column if end.line == start.line else 1
+            place.key = (start.line + 1, start.column + 1, start.column + 1 + (width or 1))
             places[key] = place
         self.at += 1
         return data, places
