@@ -1,0 +1,68 @@
+# Every target works on a fresh clone and does again only what has changed. `make` alone lists them.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS  += --no-print-directory
+
+VENV     := .venv
+BIN      := $(VENV)/bin
+STAMP    := $(VENV)/.installed
+BENCH    := .venv-bench
+
+# make test ARGS='tests/unit -k ttl'   COVERAGE=1 adds a report of lines and branches.
+ARGS     ?=
+COVERAGE ?=
+ROUNDS   ?= 20
+
+.PHONY: help install servers demo test lint format bench docs clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+
+install: $(STAMP) ## the package and all development tools, in .venv
+
+$(STAMP): pyproject.toml .ci/venv
+	@.ci/venv $(VENV) -e . --group dev
+	@touch $@
+
+servers: ## the real DNS servers that tests/servers needs (Debian and Ubuntu; elsewhere: what to install)
+	@.ci/servers tests/servers/packages.txt
+
+demo: install ## a whole cutover on loopback, twice: to its end, and with a fault and its rollback
+	@$(BIN)/dns-cutover demo
+
+test: install servers ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds a report
+	@$(BIN)/python -m pytest $(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
+
+lint: install ## formatting, types, arrows between packages, dependencies, spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/deptry .
+	@$(BIN)/codespell .
+
+format: install ## rewrite the code as `make lint` wants it
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install $(BENCH)/.installed ## measurements, as a table and in build/bench.json; ROUNDS=20
+	@$(BIN)/python tests/bench/run.py --rounds $(ROUNDS) --output build/bench.json
+
+# What is measured against must not share an environment with what is measured.
+$(BENCH)/.installed: pyproject.toml .ci/venv
+	@.ci/venv $(BENCH) --group bench
+	@touch $@
+
+docs: install $(VENV)/.docs ## the documentation, into site/
+	@$(BIN)/mkdocs build --quiet --strict --config-file docs/config/mkdocs.yml --site-dir "$(CURDIR)/site"
+	@echo "site/index.html"
+
+$(VENV)/.docs: $(STAMP)
+	@.ci/venv $(VENV) --group docs
+	@touch $@
+
+clean: ## remove everything that these targets made
+	@rm -rf $(VENV) $(BENCH) build dist site htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
