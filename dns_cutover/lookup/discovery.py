@@ -253,5 +253,7 @@ def _endpoints(addresses: Iterable[tuple[str, str]]) -> tuple[Endpoint, ...]:
     by_address: dict[str, str] = {}
     for host, address in sorted(addresses):
         by_address.setdefault(address, host)
-    order = sorted(by_address.items(), key=lambda item: (item[1], ipaddress.ip_address(item[0]).packed))
-    return tuple(Endpoint(host.rstrip("."), address) for address, host in order)
+    order = sorted(
+        (host, ipaddress.ip_address(a).version, ipaddress.ip_address(a).packed, a) for a, host in by_address.items()
+    )
+    return tuple(Endpoint(host.rstrip("."), address) for host, _, _, address in order)

@@ -174,7 +174,8 @@ def _new(h: History, x: Expectation, now: float, ttl: int | None, cap: int | Non
     full = min(x.new_ttl, cap) if cap is not None else x.new_ttl
     rest = ttl or 0
     # At full TTL our question fetched it; so it did where an earlier question of ours did and that copy still lives.
-    ours = rest >= full - EXPIRY_MARGIN or rest in COMMON_CAPS or now + rest <= h.ours_until + EXPIRY_MARGIN
+    uncached = ttl is None or rest >= full - EXPIRY_MARGIN or rest in COMMON_CAPS
+    ours = uncached or now + rest <= h.ours_until + EXPIRY_MARGIN
     if ours:
         until = max(h.ours_until, now + rest)
         return replace(h, evidence=Evidence.COLD, ours_until=until, detail="fetched by us: no proof")
