@@ -1,0 +1,1 @@
+"""Tests: `unit/` needs nothing, `servers/` needs the daemons of `servers/packages.txt`."""

@@ -1,0 +1,1 @@
+"""Tests against real DNS servers in a network of their own."""
