@@ -10,10 +10,10 @@ from dns_cutover.clock import Clock
 from dns_cutover.lookup.answer import NoReply, Outcome
 from dns_cutover.lookup.discovery import ZoneServers, discover, enclosing_zone, explicit_servers
 from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, ServerView
-from dns_cutover.lookup.names import NameView, read_name
+from dns_cutover.lookup.names import NameView, read_name, synthesised, wildcard_beside
 from dns_cutover.lookup.question import Asker
 from dns_cutover.records import RRset, RRsetKey
-from dns_cutover.records.name import is_below
+from dns_cutover.records.name import is_below, parent_names
 
 __all__ = [
     "ROUND_GAP_S",
@@ -114,11 +114,37 @@ async def ask_server(asker: Asker, ref: str, zone: str, server: Endpoint, keys: 
                 problems.append(_disagrees(key, again, other))
             else:
                 rrsets[key] = again
+    wild = await _synthesised(asker, zone, server, rrsets)
+    rrsets.update(dict.fromkeys(wild))
     # A wrong answer says more than a missing one.
-    worst = next((p for p in problems if p.wrong), problems[0] if problems else None)
-    if worst is None:
-        return ServerView(ref, server, rrsets, serial)
-    return ServerView(ref, server, rrsets, serial, worst.text, worst.wrong)
+    worst = next((p for p in problems if p.wrong), problems[0] if problems else Problem("", wrong=False))
+    return ServerView(ref, server, rrsets, serial, worst.text, worst.wrong, wild)
+
+
+async def _synthesised(
+    asker: Asker, zone: str, server: Endpoint, rrsets: Mapping[RRsetKey, RRset | None]
+) -> dict[RRsetKey, RRset]:
+    """What a wildcard gave at names that the zone itself does not have: no update can expect it there."""
+    by_owner: dict[str, dict[RRsetKey, RRset]] = {}
+    for key, found in rrsets.items():
+        if found is not None:
+            by_owner.setdefault(key.owner, {})[key] = found
+    by_parent: dict[str, list[str]] = {}
+    for owner in by_owner:
+        by_parent.setdefault(next(iter(parent_names(owner)), "."), []).append(owner)
+
+    async def owners_below(owners: list[str]) -> list[str]:
+        # One question for all names beside each other, where there is no wildcard.
+        if not await wildcard_beside(asker, server, owners[0]):
+            return []
+        told = await asyncio.gather(
+            *(synthesised(asker, zone, server, o, {k.rdtype: r for k, r in by_owner[o].items()}) for o in owners)
+        )
+        return [owner for owner, wild in zip(owners, told, strict=True) if wild]
+
+    below = [owners for owners in by_parent.values() if owners != [zone]]
+    found_wild = await asyncio.gather(*(owners_below(owners) for owners in below))
+    return {key: rrset for owners in found_wild for owner in owners for key, rrset in by_owner[owner].items()}
 
 
 def _question(key: RRsetKey) -> tuple[str, str]:

@@ -32,7 +32,8 @@ class ServerView:
 
     `rrsets` has one entry per key that was answered usably (None is proved absence). `problem` is empty, or says
     why the server's view cannot be used ("no answer in 3 tries", "not authoritative", "SERVFAIL", …).
-    `wrong` tells a server that answers wrongly from one that cannot be reached.
+    `wrong` tells a server that answers wrongly from one that cannot be reached. `synthesised` is what a wildcard gives
+    at owners that the zone does not have: their entry in `rrsets` is None.
     """
 
     zone: str
@@ -41,6 +42,7 @@ class ServerView:
     serial: int | None = None
     problem: str = ""
     wrong: bool = False
+    synthesised: Mapping[RRsetKey, RRset] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,32 +125,53 @@ def _cut(reply: Reply, zone: str, owner: str) -> str | None:
     return None
 
 
-async def _wildcard(asker: Asker, zone: str, server: Endpoint, owner: str, found: Mapping[str, RRset]) -> str:
-    """The owner of the wildcard that gave `found`, or empty.
+async def wildcard_beside(asker: Asker, server: Endpoint, owner: str) -> bool:
+    """Whether the server answers for a random sibling of `owner`, which nobody can have created: one question."""
+    return await _answers(asker, server, _sibling(owner), TYPES[0]) is not None
 
-    A random sibling, which nobody can have created, gets the wildcard's answers. A name that differs from it in any
-    type is a name of its own; one that does not cannot be told from it, and behaves as if it were synthesised.
+
+async def synthesised(asker: Asker, zone: str, server: Endpoint, owner: str, found: Mapping[str, RRset]) -> bool:
+    """Whether `found` (by type), what the server gives at `owner`, comes from a wildcard (RFC 4592).
+
+    Under an owner that exists nothing is there, since a wildcard's reach ends at the closest encloser. Not every server
+    keeps to that, so the data must be what a random sibling has as well.
     """
-    if owner == zone or owner.startswith("*."):
+    if owner == zone or owner.startswith("*.") or not await wildcard_beside(asker, server, owner):
+        return False
+    if await _answers(asker, server, f"{_label()}.{owner}", TYPES[0]) is None:
+        return False
+    sibling = _sibling(owner)
+    for rdtype, rrset in found.items():
+        reply = await _answers(asker, server, sibling, rdtype)
+        if reply is None or reply.find(sibling, rdtype) != rrset:
+            return False
+    return True
+
+
+async def _answers(asker: Asker, server: Endpoint, owner: str, rdtype: str) -> Reply | None:
+    """The answer, if there is something at the name: anything but NXDOMAIN (an alias that leads nowhere counts)."""
+    reply = await asker.ask(server, owner, rdtype, recurse=False)
+    if not isinstance(reply, Reply) or not reply.aa or reply.rcode not in ("NOERROR", "NXDOMAIN"):
+        return None
+    return None if reply.rcode == "NXDOMAIN" and reply.find(owner, "CNAME") is None else reply
+
+
+async def _wildcard(asker: Asker, zone: str, server: Endpoint, owner: str, found: Mapping[str, RRset]) -> str:
+    """The owner of the wildcard that gave `found`, or empty."""
+    if not await synthesised(asker, zone, server, owner, found):
         return ""
-    parent = parent_names(owner)[0] if parent_names(owner) else "."
-    sibling = f"dc-{secrets.token_hex(8)}.{parent}" if parent != "." else f"dc-{secrets.token_hex(8)}."
-    types = tuple(found) or (TYPES[0],)
-    replies = await asyncio.gather(*(asker.ask(server, sibling, t, recurse=False) for t in types))
-    for rdtype, reply in zip(types, replies, strict=True):
-        if not isinstance(reply, Reply) or not reply.aa or _gone(reply, sibling):
-            return ""
-        if reply.find(sibling, rdtype) != found.get(rdtype):
-            return ""
-    star = ""
+    star, rdtype = "", next(iter(found), TYPES[0])
     for ancestor in (a for a in parent_names(owner) if is_below(a, zone)):
-        reply = await asker.ask(server, f"*.{ancestor}", types[0], recurse=False)
-        if not isinstance(reply, Reply) or _gone(reply, f"*.{ancestor}"):
-            continue
-        if reply.find(f"*.{ancestor}", types[0]) == found.get(types[0]):
+        reply = await _answers(asker, server, f"*.{ancestor}", rdtype)
+        if reply is not None and reply.find(f"*.{ancestor}", rdtype) == found.get(rdtype):
             star = f"*.{ancestor}"  # the outermost: an inner `*` may be synthesised itself
     return star
 
 
-def _gone(reply: Reply, owner: str) -> bool:
-    return reply.rcode == "NXDOMAIN" and reply.find(owner, "CNAME") is None
+def _label() -> str:
+    return f"dc-{secrets.token_hex(8)}"
+
+
+def _sibling(owner: str) -> str:
+    parent = next(iter(parent_names(owner)), "")
+    return f"{_label()}.{parent}"

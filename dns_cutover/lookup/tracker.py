@@ -14,7 +14,7 @@ from dns_cutover.lookup.evidence import History, carried, classify, next_questio
 from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, Evidence, Expectation, ResolverRound, ResolverRow
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.resolvers import known_cap
-from dns_cutover.records import RRsetKey
+from dns_cutover.records import RRset, RRsetKey, SetEdit
 
 JITTER = 0.5  # seconds
 MIN_GAP = 2.0  # seconds between two questions for one RRset to one address
@@ -145,15 +145,33 @@ class LiveLookup:
         self._clock = clock
         self._asker = asker
         self._tracker = ResolverTracker(resolvers, asker, clock, rng)
+        self._wild: dict[RRsetKey, RRset | None] = {}
 
     async def authoritative(self, keys: Collection[RRsetKey]) -> AuthoritativeRound:
         """See the interface."""
-        return await ask_all(self._asker, self._zones, keys, self._clock)
+        looked = await ask_all(self._asker, self._zones, keys, self._clock)
+        for view in looked.views:
+            self._wild |= dict.fromkeys(view.rrsets) | dict(view.synthesised)
+        return looked
 
     async def resolvers(self, expectations: Collection[Expectation]) -> ResolverRound:
         """See the interface."""
-        return await self._tracker.resolvers(expectations)
+        unknown = [x.key for x in expectations if _deletes(x) and x.key not in self._wild and x.key.zone in self._zones]
+        if unknown:  # made anew after a crash
+            await self.authoritative(unknown)
+        return await self._tracker.resolvers([self._under_wildcard(x) for x in expectations])
 
     async def baseline(self, expectations: Collection[Expectation]) -> ResolverRound:
         """See the interface."""
         return await self._tracker.baseline(expectations)
+
+    def _under_wildcard(self, x: Expectation) -> Expectation:
+        """Where a name was taken away from under a wildcard, the wildcard's answer is what resolvers come to."""
+        wild = self._wild.get(x.key)
+        if wild is None or not isinstance(x.edit, SetEdit) or x.edit.after is not None:
+            return x
+        return replace(x, edit=replace(x.edit, after=wild), new_ttl=wild.ttl)
+
+
+def _deletes(x: Expectation) -> bool:
+    return isinstance(x.edit, SetEdit) and x.edit.after is None

@@ -93,7 +93,7 @@ def test_serials_compare_around_the_circle(a, b, newer):
 
 
 def zone_answers(addresses=("192.0.2.1",), serial=7):
-    """SOA at the apex, an A at www, else NODATA."""
+    """SOA at the apex, an A at www, else NODATA there and NXDOMAIN elsewhere."""
 
     def respond(query):
         owner, rdtype = query.question[0].name.to_text(), query.question[0].rdtype
@@ -102,7 +102,8 @@ def zone_answers(addresses=("192.0.2.1",), serial=7):
             return [answer(query, soa)]
         if rdtype == 1 and owner == WWW.owner:
             return [answer(query, (WWW.owner, 60, "A", *addresses))]
-        return [answer(query, authority=[soa])]
+        rcode = "NOERROR" if owner in (ZONE, WWW.owner) else "NXDOMAIN"
+        return [answer(query, rcode=rcode, authority=[soa])]
 
     return respond
 
@@ -118,7 +119,8 @@ async def test_a_server_that_says_the_same_over_both_transports_has_a_view():
     async with Scripted(udp=zone_answers(), tcp=zone_answers()) as server:
         got = await view(server, WWW, MX)
         assert len({port for kind, _, port in server.seen if kind == "tcp"}) == 1
-        assert (server.count("udp"), server.count("tcp")) == (3, 3)
+        # Three questions over each, and one for a wildcard beside the name.
+        assert (server.count("udp"), server.count("tcp")) == (4, 3)
     assert (got.problem, got.wrong, got.serial) == ("", False, 7)
     assert got.rrsets == {WWW: RRset(60, ("192.0.2.1",)), MX: None}
 
@@ -205,3 +207,48 @@ async def test_a_round_asks_every_server_of_every_zone_for_its_own_keys():
         ("b", "other", "", 9),
     ]
     assert all(list(v.rrsets.values()) == [RRset(60, ("192.0.2.7",))] for v in got.views)
+
+
+WILD = """\
+@ 300 IN SOA ns host 9 2 3 4 60
+@ 300 IN NS ns
+ns 300 IN A 127.0.0.1
+* 90 IN A 192.0.2.3
+same 90 IN A 192.0.2.3
+own 90 IN A 192.0.2.4
+ent.a 60 IN A 192.0.2.5
+"""
+
+
+async def test_what_a_wildcard_gives_is_absence_in_the_zone():
+    server = Authoritative("ns", ZoneVersion.from_text(ZONE, WILD))
+    await server.start()
+    keys = {name: RRsetKey("z", f"{name}.{ZONE}", "A") for name in ("any", "same", "own", "deep.any", "*", "a", "x.a")}
+    got = await ask_server(Asker(), "z", ZONE, server.endpoint, list(keys.values()))
+    await server.stop()
+    assert got.problem == ""
+    wild = RRset(90, ("192.0.2.3",))
+    assert got.synthesised == {keys["any"]: wild, keys["deep.any"]: wild}
+    assert {name: got.rrsets[key] for name, key in keys.items()} == {
+        "any": None,
+        "deep.any": None,
+        "same": wild,
+        "own": RRset(90, ("192.0.2.4",)),
+        "*": wild,
+        "a": None,
+        "x.a": None,
+    }
+
+
+async def test_a_server_whose_wildcards_reach_too_far_hides_no_name_of_its_own():
+    """Every name below the apex gets the wildcard's answer, also under names that exist (against RFC 4592)."""
+
+    def respond(query):
+        owner = query.question[0].name.to_text()
+        if owner == ZONE:
+            return zone_answers()(query)
+        return [answer(query, (owner, 60, "A", "192.0.2.1" if owner == WWW.owner else "192.0.2.3"))]
+
+    async with Scripted(udp=respond, tcp=respond) as server:
+        got = await view(server, WWW)
+    assert (got.rrsets, got.synthesised) == ({WWW: RRset(60, ("192.0.2.1",))}, {})

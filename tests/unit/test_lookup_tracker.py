@@ -235,3 +235,34 @@ async def test_a_real_cache_is_witnessed_with_few_questions():
     assert [(v.problem, v.serial, v.rrsets[KEY]) for v in served.views] == [("", 2, RRset(60, (NEW,)))]
     assert seen == [Evidence.PENDING, Evidence.WITNESSED, Evidence.WITNESSED]
     assert got.rows[0].asked == 3
+
+
+async def test_a_name_taken_from_under_a_wildcard_comes_to_the_wildcards_answer():
+    zone = "example.test."
+    text = "@ 300 IN SOA ns host 2 2 3 4 60\n@ 300 IN NS ns\nns 300 IN A 127.0.0.1\n* 90 IN A 192.0.2.3\n"
+    primary = Authoritative("ns", ZoneVersion.from_text(zone, text))
+    await primary.start()
+    clock, asker = ManualClock(), Asker()
+    cache = Resolver("cache", {zone: (primary.endpoint,)}, clock, asker, random.Random(1))
+    await cache.start()
+    gone = replace(expect(clock), edit=SetEdit(KEY, RRset(60, (OLD,)), None))
+
+    def made_anew():
+        return LiveLookup({"z": (zone, (primary.endpoint,))}, (cache.endpoint,), clock, NoJitter(), asker)
+
+    first = made_anew()
+    looked = await first.authoritative([KEY])
+    got = await first.resolvers([gone])
+    again = await made_anew().resolvers([gone])  # nothing is lost by a crash
+    await cache.stop()
+    await primary.stop()
+    assert looked.views[0].rrsets == {KEY: None}
+    assert (got.rows[0].evidence, got.rows[0].answer) == (Evidence.COLD, ("192.0.2.3",))
+    assert again.rows[0].evidence is Evidence.COLD
+
+
+async def test_without_a_wildcard_a_deletion_comes_to_absence():
+    clock, script = ManualClock(), Script([says(None)])
+    lookup = LiveLookup({}, (ONE,), clock, NoJitter(), script)
+    got = await lookup.resolvers([replace(expect(clock), edit=SetEdit(KEY, RRset(60, (OLD,)), None))])
+    assert (got.rows[0].evidence, got.rows[0].answer) == (Evidence.COLD, None)
