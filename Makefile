@@ -57,7 +57,7 @@ $(BENCH)/.installed: pyproject.toml .ci/venv
 	@touch $@
 
 docs: install $(VENV)/.docs ## the documentation, into site/
-	@$(BIN)/mkdocs build --quiet --strict --config-file docs/config/mkdocs.yml --site-dir "$(CURDIR)/site"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/config/mkdocs.yml --site-dir "$(CURDIR)/site"
 	@echo "site/index.html"
 
 $(VENV)/.docs: $(STAMP)
