@@ -26,7 +26,7 @@ SUPPORTED_VERSIONS = (1,)
 MAX_FINDINGS = 200  # what nobody reads is not worth the time: a hostile plan can have a hundred thousand mistakes
 _START = Position(1, 1, 2)
 # Where one of these is, what else is said about the same place only follows from it.
-_CAUSES = frozenset({"DC103", "DC107", "DC121"})
+_CAUSES = frozenset({"DC103", "DC107", "DC109", "DC121"})
 
 
 @dataclass(frozen=True, slots=True)

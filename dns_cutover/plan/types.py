@@ -106,9 +106,9 @@ Share = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})?%$"}, _IN_TEXT]}),
 ]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Count = Annotated[int, BeforeValidator(_count), Field(ge=1)]
-Port = Annotated[int, BeforeValidator(_count), Field(ge=1, le=65535)]
-Status = Annotated[int, BeforeValidator(_count), Field(ge=100, le=599)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_count)]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_count)]
+Status = Annotated[int, Field(ge=100, le=599), BeforeValidator(_count)]
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 Reason = Annotated[str, Field(min_length=3, max_length=1000)]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]

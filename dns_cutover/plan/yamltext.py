@@ -22,6 +22,7 @@ MAX_EVENTS = 500_000  # of the parser; a plan of 10,000 changes has 200,000
 MAX_ALIASED = 50_000  # values that aliases may add
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1, which the parser counts by
 _YAML = "tag:yaml.org,2002:"
 _TAGS = {
     yaml.ScalarEvent: frozenset(_YAML + t for t in ("str", "int", "float", "bool", "null")),
@@ -31,7 +32,7 @@ _TAGS = {
 _INT = re.compile(r"[-+]?[0-9]{1,19}\Z")
 _OCT = re.compile(r"0o[0-7]{1,21}\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,16}\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?\Z")
 _CONSTANTS = {"": None, "~": None} | dict.fromkeys(("null", "Null", "NULL"))
 _CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 
@@ -48,14 +49,22 @@ def parse_yaml(raw: bytes, file: str) -> Document:
     """The document in `raw`; what is wrong with it is in its `findings`, and then `data` may be incomplete or None."""
     doc = Document(None, ())
     try:
-        text = _decode(raw)
-        # The line breaks of YAML 1.1, which the parser counts by.
-        doc.lines = tuple(re.split("\r\n|[\n\r\x85\u2028\u2029]", text))
-        doc.data = _Builder(doc, file, _events(text)).document()
+        _check_size(raw)
+        doc.lines = tuple(_LINE_BREAK.split(raw.decode("utf-8-sig", "replace")))
+        doc.data = _Builder(doc, file, _events(_decode(raw))).document()
     except _Unusable as exc:
         check, message, hint, where = exc.finding
-        doc.findings.append(_finding(file, check, message, hint, where))
+        doc.findings.append(_finding(file, check, message, hint, _within(doc.lines, where)))
     return doc
+
+
+def _within(lines: tuple[str, ...], where: Position) -> Position:
+    """The end of the last line that has text, where the parser points behind the end of the file."""
+    if where.line < len(lines) or (where.line == len(lines) and where.column <= len(lines[-1])):
+        return where
+    number = max((n for n, line in enumerate(lines, 1) if line.strip()), default=1)
+    column = len(lines[number - 1]) + 1 if lines else 1
+    return Position(number, column, column + 1)
 
 
 def _finding(file: str, check: str, message: str, hint: str, where: Position, why: str = "") -> Finding:
@@ -63,14 +72,17 @@ def _finding(file: str, check: str, message: str, hint: str, where: Position, wh
 
 
 def _at(text: str, offset: int) -> Position:
-    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text[:offset])
+    lines = _LINE_BREAK.split(text[:offset])
     return Position(len(lines), len(lines[-1]) + 1, len(lines[-1]) + 2)
 
 
-def _decode(raw: bytes) -> str:
+def _check_size(raw: bytes) -> None:
     if len(raw) > MAX_BYTES:
         hint = "a plan is at most 5 MiB; split it by zone"
         raise _Unusable("DC101", "the file is larger than 5 MiB", hint, Position(1, 1, 2))
+
+
+def _decode(raw: bytes) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -123,7 +135,7 @@ def _syntax(text: str, exc: yaml.MarkedYAMLError) -> _Unusable:
     where = _span(mark) if mark else Position(1, 1, 2)
     problem = exc.problem or exc.context or "it cannot be read"
     hint = "check indentation, quotes and colons there; inside {…} a text with ${name} needs quotes"
-    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text)
+    lines = _LINE_BREAK.split(text)
     line = lines[where.line - 1] if where.line <= len(lines) else ""
     if line[where.column - 1 : where.column] == "\t" and not line[: where.column - 1].strip():
         problem, hint = "a tab in the indentation", "indent with spaces"
@@ -204,7 +216,8 @@ class _Builder:
         places: dict[str, Place] = {}
         while type(self.events[self.at]) is not yaml.MappingEndEvent:
             event = self.events[self.at]
-            if type(event) is not yaml.ScalarEvent:
+            is_text = type(event) is yaml.ScalarEvent
+            if not is_text:
                 where = _span(event.start_mark, event.end_mark)
                 self._find("DC103", "a key that is not text", "write keys as plain words", where)
                 self._skip(self.at)

@@ -28,7 +28,7 @@ class SecretRef(Model):
     @model_validator(mode="after")
     def _one(self) -> SecretRef:
         if (self.env is None) == (self.file is None):
-            raise ValueError("a secret is either {env: NAME} or {file: PATH}")
+            raise ValueError("a secret is in the environment or in a file: write {env: NAME} or {file: PATH}")
         return self
 
 
