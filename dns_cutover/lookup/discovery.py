@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dns_cutover.lookup.answer import NoReply, Reply, Section
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
+from dns_cutover.lookup.transport import has_route
 from dns_cutover.records.name import is_below, parent_names
 
 MAX_HOSTS = 40  # name servers of one zone that are looked at: a hostile delegation must not cost thousands of questions
@@ -54,14 +55,19 @@ def _without(endpoints: Iterable[Endpoint], ignore: Collection[str]) -> tuple[En
 
 
 async def discover(
-    asker: Asker, zone: str, bootstrap: Collection[Endpoint], ignore: Collection[str] = ()
+    asker: Asker,
+    zone: str,
+    bootstrap: Collection[Endpoint],
+    ignore: Collection[str] = (),
+    routed: Callable[[str], bool] = has_route,
 ) -> ZoneServers:
     """Parent NS and child NS, each with every address.
 
     `bootstrap`: recursive resolvers; asked for the root's NS and for addresses of name-server hosts outside the zone.
-    Hosts inside the zone are resolved by the zone's own servers.
+    Hosts inside the zone are resolved by the zone's own servers. An address without a route from here (`routed`) is
+    left out, and told, if its host has another: a machine without IPv6 is no fault of the zone.
     """
-    d = _Discovery(asker, zone, tuple(bootstrap))
+    d = _Discovery(asker, zone, tuple(bootstrap), routed)
     parents = await d.parents_from_root() or await d.parents_from_bootstrap()
     delegation = await d.delegation(parents)
     if parents and not delegation.names:
@@ -102,10 +108,11 @@ async def enclosing_zone(asker: Asker, owner: str, servers: Collection[Endpoint]
 
 
 class _Discovery:
-    def __init__(self, asker: Asker, zone: str, bootstrap: tuple[Endpoint, ...]) -> None:
+    def __init__(self, asker: Asker, zone: str, bootstrap: tuple[Endpoint, ...], routed: Callable[[str], bool]) -> None:
         self._asker = asker
         self._zone = zone
         self._bootstrap = bootstrap
+        self._routed = routed
         self.problems: list[str] = []
 
     def problem(self, text: str) -> None:
@@ -202,14 +209,24 @@ class _Discovery:
         outside = [host for host in chosen if not is_below(host, self._zone)]
         jobs = [(host, rdtype) for host in outside for rdtype in ("A", "AAAA")]
         replies = await asyncio.gather(*(self._recursive(*job) for job in jobs))
-        return out | {(h, a) for (h, t), r in zip(jobs, replies, strict=True) if r is not None for a in _found(r, t)}
+        out |= {(h, a) for (h, t), r in zip(jobs, replies, strict=True) if r is not None for a in _found(r, t)}
+        return self._reachable(out)
 
     async def inside(self, hosts: Collection[str], servers: Sequence[Endpoint]) -> set[tuple[str, str]]:
         """Addresses of hosts inside the zone at their own authority: they may differ from the parent's glue."""
         own = sorted(host for host in hosts if is_below(host, self._zone))[:MAX_HOSTS]
         jobs = [(host, rdtype) for host in own for rdtype in ("A", "AAAA")]
         replies = await asyncio.gather(*(self._any(servers, *job) for job in jobs))
-        return {(h, a) for (h, t), r in zip(jobs, replies, strict=True) if r is not None and r.aa for a in _found(r, t)}
+        own_ones = zip(jobs, replies, strict=True)
+        return self._reachable({(h, a) for (h, t), r in own_ones if r is not None and r.aa for a in _found(r, t)})
+
+    def _reachable(self, addresses: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        routed = {(host, address) for host, address in addresses if self._routed(address)}
+        elsewhere = {host for host, _ in routed}
+        for host, address in sorted(addresses - routed):
+            if host in elsewhere:
+                self.problem(f"{host} {address} is not looked at: there is no route to it from here")
+        return routed | {(host, address) for host, address in addresses if host not in elsewhere}
 
     async def _recursive(self, owner: str, rdtype: str) -> Reply | None:
         return await self._any(self._bootstrap, owner, rdtype, recurse=True)

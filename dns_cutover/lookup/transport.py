@@ -6,6 +6,7 @@ Every timeout here is real time of the event loop: a scaled clock must not short
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -50,6 +51,17 @@ class _Datagram(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         if not self.outcome.done():
             self.outcome.set_result(NoReply(_reason(exc)))
+
+
+def has_route(address: str) -> bool:
+    """Whether this machine knows a way to `address` at all: without IPv6 there is none to such. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 53))
+    except OSError:
+        return False
+    return True
 
 
 async def ask_datagram(server: Endpoint, query: dns.message.Message, timeout: float, rejected: Rejected) -> Outcome:

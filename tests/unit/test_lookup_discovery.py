@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from dns_cutover.lookup.answer import NoReply, Reply, Section
-from dns_cutover.lookup.discovery import MAX_HOSTS, discover, enclosing_zone, explicit_servers
+from dns_cutover.lookup.discovery import MAX_HOSTS, enclosing_zone, explicit_servers
+from dns_cutover.lookup.discovery import discover as really_discover
 from dns_cutover.lookup.interface import Endpoint
+from dns_cutover.lookup.transport import has_route
 from dns_cutover.records import RRset
 
 ZONE = "example.test."
@@ -61,6 +63,10 @@ def network():
     for host, a in address.items():
         answers[ns1, f"{host}.{ZONE}", "A"] = said((f"{host}.{ZONE}", 60, "A", a), aa=True)
     return answers
+
+
+def discover(table, zone, bootstrap, ignore=(), routed=lambda address: True):
+    return really_discover(table, zone, bootstrap, ignore, routed)
 
 
 async def test_parent_and_child_name_servers_with_every_address():
@@ -193,3 +199,31 @@ async def test_the_enclosing_zone_is_found_without_asking_a_recursor_for_the_nam
     table = Table({("192.0.2.20", f"new.{ZONE}", "SOA"): said(authority=[(ZONE, 60, "SOA", "ns. h. 1 2 3 4 5")])})
     assert await enclosing_zone(table, f"new.{ZONE}", [own], recurse=False) == ZONE
     assert await enclosing_zone(Table({}), f"new.{ZONE}", [RECURSIVE], recurse=True) == ZONE
+
+
+async def test_an_address_without_a_route_is_left_out_and_told_if_its_host_has_another():
+    got = await discover(Table(network()), ZONE, [RECURSIVE], routed=lambda address: ":" not in address)
+    assert [e.address for e in got.endpoints] == ["192.0.2.21", "192.0.2.20", "192.0.2.22"]
+    assert got.problems == ("ns.vendor.test. 2001:db8::21 is not looked at: there is no route to it from here",)
+    none = await discover(Table(network()), ZONE, [RECURSIVE], routed=lambda address: False)
+    assert len(none.endpoints) == 4  # the questions will tell
+
+
+async def test_loopback_is_routed_and_broadcast_is_not():
+    assert has_route("127.0.0.1")
+    assert not has_route("255.255.255.255")
+
+
+async def test_a_server_of_both_zones_answers_instead_of_referring():
+    answers = network()
+    for address in ("192.0.2.10", "192.0.2.11"):
+        answers[address, ZONE, "NS"] = said((ZONE, 600, "NS", "ns.vendor.test."), aa=True)
+    got = await discover(Table(answers), ZONE, [RECURSIVE])
+    assert (got.parent_ns, got.parent_ns_ttl) == (("ns.vendor.test.",), 600)
+
+
+async def test_walking_down_ends_where_no_server_of_a_level_answers():
+    answers = network()
+    del answers["192.0.2.10", ZONE, "NS"], answers["192.0.2.11", ZONE, "NS"]
+    got = await discover(Table(answers), ZONE, [RECURSIVE])
+    assert got.endpoints == ()

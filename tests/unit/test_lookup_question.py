@@ -145,6 +145,18 @@ async def test_a_closed_port_is_told_as_such():
     assert await Asker().ask(endpoint, NAME, "A", recurse=False, tcp=True) == NoReply("port unreachable")
 
 
+async def test_an_address_that_cannot_be_used_is_told():
+    nowhere = Endpoint("x", "255.255.255.255")
+    assert await Asker().ask(nowhere, NAME, "A", recurse=False) == NoReply("permission denied in 3 tries")
+
+
+async def test_a_tls_server_that_speaks_no_tls_is_told():
+    async with Scripted(tcp=lambda q: [a_record(q)], close_after=0) as server:
+        got = await Asker(SHORT).ask(Endpoint("x", "127.0.0.1", server.port, "tls"), NAME, "A", recurse=True)
+    assert isinstance(got, NoReply)
+    assert not got.wrong
+
+
 async def test_a_cut_off_answer_is_asked_for_over_tcp():
     many = [f"192.0.2.{n}" for n in range(1, 200)]
     async with Scripted(

@@ -145,13 +145,14 @@ async def test_a_violator_behind_a_shared_address_stays_in_evidence():
 
 
 async def test_no_more_caches_are_kept_than_the_limit():
-    clock = ManualClock()
-    script = Script([says(OLD, 0, f"cache{n}") for n in range(60)])
-    t, x = tracker(script, clock), expect(clock, dead=10_000.0)
-    for _ in range(60):
+    clock, most = ManualClock(), 0
+    script = Script([says(OLD, 1000, f"cache{n}") for n in range(120)])
+    t, x = tracker(script, clock), expect(clock, dead=1e9)
+    for _ in range(120):
         got = await t.resolvers([x])
         clock.time = got.next_due
-    assert len(got.rows) <= MAX_CACHES
+        most = max(most, len(got.rows))
+    assert most == MAX_CACHES
 
 
 async def test_failures_have_no_nsid_and_the_first_answer_takes_their_place():
