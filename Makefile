@@ -14,6 +14,8 @@ BENCH    := .venv-bench
 # make test ARGS='tests/unit -k ttl'   COVERAGE=1 adds a report of lines and branches.
 ARGS     ?=
 COVERAGE ?=
+# Each worker has servers of its own; 0 runs everything in one process, as a debugger wants it.
+WORKERS  ?= 2
 ROUNDS   ?= 20
 
 .PHONY: help install servers demo test lint format bench docs clean
@@ -33,8 +35,8 @@ servers: ## the real DNS servers that tests/servers needs (Debian and Ubuntu; el
 demo: install ## a whole cutover on loopback, twice: to its end, and with a fault and its rollback
 	@$(BIN)/dns-cutover demo
 
-test: install servers ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds a report
-	@$(BIN)/python -m pytest $(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
+test: install servers ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds a report, WORKERS=2
+	@$(BIN)/python -m pytest -n $(WORKERS) $(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
 
 lint: install ## formatting, types, arrows between packages, dependencies, spelling
 	@$(BIN)/ruff check .
