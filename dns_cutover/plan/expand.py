@@ -8,8 +8,10 @@ from typing import Literal
 
 from dns_cutover.lookup.interface import Accept
 from dns_cutover.plan.models import ChangeConfig, Plan, Stage
-from dns_cutover.records import RRsetKey, absolute_name, canonical_rdata, canonical_type, quote_text
+from dns_cutover.records import InvalidRdata, RRsetKey, absolute_name, canonical_rdata, canonical_type, quote_text
 from dns_cutover.records.name import is_below
+
+MAX_TEXT = 4 * 65535 + 1024  # RDATA has at most 65535 octets, each four characters at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ def rdata_values(rdtype: str, values: tuple[str, ...], origin: str) -> tuple[str
 
 def rdata_value(rdtype: str, value: str, origin: str) -> str:
     """One value. Raises InvalidRdata."""
+    if len(value) > MAX_TEXT:
+        raise InvalidRdata(f"the value has {len(value)} characters, more than any {rdtype} data can have")
     if rdtype in ("TXT", "SPF") and not value.startswith('"'):
         value = quote_text(value)
     return canonical_rdata(rdtype, value, origin)

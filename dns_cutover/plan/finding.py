@@ -9,6 +9,8 @@ from dns_cutover.errors import PlanError
 
 Severity = Literal["error", "warning", "info"]
 
+MAX_FINDINGS = 200  # what nobody reads is not worth the time: a hostile plan can have a hundred thousand mistakes
+
 # One meaning per id. DC1xx: the plan itself; the other families live in `checks`.
 PLAN_CHECKS = {
     "DC101": "the file cannot be read as one YAML document",

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from dns_cutover.errors import Unavailable
 from dns_cutover.plan.explain import explain, real_path, suggestion
-from dns_cutover.plan.finding import Finding, PlanInvalid, Position, Severity
+from dns_cutover.plan.finding import MAX_FINDINGS, Finding, PlanInvalid, Position, Severity
 from dns_cutover.plan.models import DEFAULT_ZONE, Plan, Stage
 from dns_cutover.plan.places import Document, Path
 from dns_cutover.plan.redact import shown_lines
@@ -23,7 +23,6 @@ from dns_cutover.plan.yamltext import MAX_BYTES, parse_yaml
 from dns_cutover.records import absolute_name
 
 SUPPORTED_VERSIONS = (1,)
-MAX_FINDINGS = 200  # what nobody reads is not worth the time: a hostile plan can have a hundred thousand mistakes
 _START = Position(1, 1, 2)
 # Where one of these is, what else is said about the same place only follows from it.
 _CAUSES = frozenset({"DC103", "DC107", "DC109", "DC121"})
@@ -70,7 +69,8 @@ def parse_plan(raw: bytes, file: str, variables: Mapping[str, str]) -> LoadedPla
     doc = parse_yaml(raw, file)
     doc.lines = shown_lines(doc)
     reporter = _Reporter(doc, file)
-    reporter.findings += doc.findings
+    for finding in doc.findings:
+        reporter.put(finding)
     plan: Plan | None = None
     if isinstance(doc.data, dict):
         plan = _validate(doc, reporter, variables)
@@ -119,12 +119,13 @@ class _Reporter:
     file: str
     findings: list[Finding] = field(default_factory=list)
     seen: set[tuple[Position, str]] = field(default_factory=set)
+    counts: dict[Severity, int] = field(default_factory=dict)
     looks: int = 0  # how many times the form was found wrong
     guessed: set[Position] = field(default_factory=set)  # values with a misspelt key
 
-    @property
-    def errors(self) -> bool:
-        return any(f.severity == "error" for f in self.findings)
+    def full(self, severity: Severity = "error") -> bool:
+        """Errors and warnings are counted apart: no warning may crowd out an error."""
+        return self.counts.get(severity, 0) >= MAX_FINDINGS
 
     def add(
         self, check: str, message: str, hint: str, at: Position, why: str = "", severity: Severity = "error"
@@ -133,8 +134,9 @@ class _Reporter:
 
     def put(self, finding: Finding) -> None:
         key = (Position(finding.line, finding.column, finding.end_column), finding.message)
-        if key not in self.seen and len(self.findings) < MAX_FINDINGS:
+        if key not in self.seen and not self.full(finding.severity):
             self.seen.add(key)
+            self.counts[finding.severity] = self.counts.get(finding.severity, 0) + 1
             self.findings.append(finding)
 
 
@@ -172,6 +174,9 @@ def _substituted(doc: Document, reporter: _Reporter, given: Mapping[str, str]) -
         else:
             hint = _did_you_mean(name, known) or f"define it under variables; defined: {', '.join(known) or 'none'}"
             reporter.add("DC107", f"the variable {name[:60] or '(empty)'} is not defined", hint, doc.at(path))
+    if filled.too_much is not None:
+        message, hint = "the values of variables fill more than 10 MiB", "shorten them, or use them less often"
+        reporter.add("DC103", message, hint, doc.at(filled.too_much))
     for path in filled.nested:
         message = "a variable's value refers to a variable"
         reporter.add("DC107", message, "write the text out, or write $${ for the text ${", doc.at(path))
@@ -197,11 +202,14 @@ def _report_form(doc: Document, reporter: _Reporter, exc: ValidationError) -> li
 
     A value that fits no branch of a union is one mistake: the deepest error, or the one that explains itself, is told.
     """
-    errors = exc.errors(include_url=False, include_input=False)
-    errors.sort(key=lambda e: e["type"] != "value_error")
-    located = {real_path(doc, e["loc"]): e for e in reversed(errors)}
+    located: dict[Path, Any] = {}
+    for e in exc.errors(include_url=False, include_input=False):
+        path = real_path(doc, e["loc"])
+        if path not in located or e["type"] == "value_error":
+            located[path] = e
     inner = {path[:n] for path in located for n in range(len(path))}
-    meant = {(*path[:-1], suggestion(doc, path)) for path, e in located.items() if e["type"] == "extra_forbidden"}
+    unknown = [path for path, e in located.items() if e["type"] == "extra_forbidden"][:MAX_FINDINGS]
+    meant = {(*path[:-1], suggestion(doc, path)) for path in unknown}
     guessed = {doc.at(path[:-1]) for path in meant if path[-1]}
     wrong: list[Path] = []
     hopeless = False
@@ -211,7 +219,11 @@ def _report_form(doc: Document, reporter: _Reporter, exc: ValidationError) -> li
         # A misspelt key is one mistake: the right one is not missing besides, now or at the next look.
         follows = path in meant if error["type"] == "missing" else doc.at(path) in reporter.guessed
         # What is missing at a later look was taken out by the first.
-        if not follows and (not reporter.looks or error["type"] not in ("missing", "too_short")):
+        if (
+            not follows
+            and not reporter.full()
+            and (not reporter.looks or error["type"] not in ("missing", "too_short"))
+        ):
             reporter.put(explain(doc, reporter.file, path, error))
         part = _removable(path, error["type"])
         hopeless = hopeless or part is None

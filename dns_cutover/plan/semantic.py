@@ -15,8 +15,13 @@ from dns_cutover.records import InvalidName, InvalidRdata, RRsetKey, absolute_na
 
 # Types that the server makes: a plan that writes them breaks the zone.
 _SERVER_MADE = frozenset({"SOA", "RRSIG", "NSEC", "NSEC3"})
+# RRsets times zones of one plan: names, zones and `in` multiply.
+MAX_EXPANDED = 200_000
 # Where in the RDATA of a type a target's name stands.
 _TARGETS = {"CNAME": 0, "DNAME": 0, "NS": 0, "PTR": 0, "MX": 1, "SRV": 3}
+
+
+_MAX_MESSAGE = 400
 
 
 @dataclass(slots=True)
@@ -26,6 +31,16 @@ class _Checker:
     file: str
     names: dict[str, str] = field(default_factory=dict)
     found: list[Finding] = field(default_factory=list)
+    expanded: int = 0
+
+    def afford(self, count: int, path: Path, stage: str) -> bool:
+        """Whether `count` more RRsets are still within bounds; a finding where they are not."""
+        within_bounds = self.expanded <= MAX_EXPANDED
+        self.expanded += count
+        if within_bounds and self.expanded > MAX_EXPANDED:
+            message = f"the plan means more than {MAX_EXPANDED} RRsets"
+            self.add("DC120", message, "split it, or say with in which zones are meant", path, stage=stage)
+        return self.expanded <= MAX_EXPANDED
 
     def add(
         self,
@@ -40,6 +55,8 @@ class _Checker:
         severity: Severity = "error",
     ) -> None:
         at = self.doc.at(path)
+        if len(message) > _MAX_MESSAGE:
+            message = message[: _MAX_MESSAGE - 1] + "…"  # RDATA can be as long as the file
         self.found.append(
             Finding(check, severity, message, hint, self.file, at.line, at.column, at.end_column, why, stage, record)
         )
@@ -140,6 +157,8 @@ def _expand(c: _Checker, stage: Stage, change: ChangeConfig, n: int, where: Path
         close = difflib.get_close_matches(ref[:100], list(c.names)[:500], 1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(c.names))}"
         c.add("DC117", f"there is no zone reference {ref[:100]}", hint, (*where, "in", m), stage=stage.name)
+    if not c.afford(len(owners(change)) * len(change.in_ or c.names), where, stage.name):
+        return ()
     if not unknown:
         try:
             planned = expand_change(c.plan, change, n, c.names)
@@ -236,6 +255,8 @@ def _check_unchanged(
 ) -> None:
     if not c.doc.has(at):
         at = at[:-1]
+    if not c.afford(len(c.names), at, stage.name):
+        return
     if not text.rpartition("/")[0]:
         c.add("DC106", f"{text[:100]!r} is no RRset", 'write name/TYPE, such as "www/A"', at, stage=stage.name)
         return

@@ -12,6 +12,9 @@ from dns_cutover.plan.places import Document, Path
 _REFERENCE = re.compile(r"\$(\$\{|\{([^{}]*)\}|\{)")
 
 
+MAX_FILLED = 10 * 1024 * 1024  # characters: a long value used often could fill the memory
+
+
 @dataclass(slots=True)
 class Substitution:
     """The data with variables filled in. `undefined`: (path, name), the name None where `${` is not closed."""
@@ -21,6 +24,7 @@ class Substitution:
     undefined: list[tuple[Path, str | None]] = field(default_factory=list)
     nested: list[Path] = field(default_factory=list)  # variables that refer to variables
     unused: list[str] = field(default_factory=list)
+    too_much: Path | None = None  # where the values filled in pass MAX_FILLED
 
 
 def substitute(doc: Document, given: Mapping[str, str]) -> Substitution:
@@ -30,6 +34,7 @@ def substitute(doc: Document, given: Mapping[str, str]) -> Substitution:
     values = {**own, **{k: v for k, v in given.items() if k in own}}
     out = Substitution(root, frozenset(own))
     used: set[str] = set()
+    filled = 0
 
     def fill(value: Any, path: Path) -> Any:
         if isinstance(value, str):
@@ -41,13 +46,18 @@ def substitute(doc: Document, given: Mapping[str, str]) -> Substitution:
         return value
 
     def one(match: re.Match[str], path: Path) -> str:
+        nonlocal filled
         if match.group(1) == "${":
             return "${"
         name = match.group(2)
         if name is not None:
             used.add(name)
             if name in values:
-                return values[name]
+                filled += len(values[name])
+                if filled <= MAX_FILLED:
+                    return values[name]
+                out.too_much = out.too_much or path
+                return ""
         out.undefined.append((path, name))
         return match.group(0)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from dns_cutover.plan.finding import Finding, Position
+from dns_cutover.plan.finding import MAX_FINDINGS, Finding, Position
 from dns_cutover.plan.places import Document, Path, Place
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -274,7 +274,8 @@ class _Builder:
 
     def _find(self, check: str, message: str, hint: str, where: Position, why: str = "") -> None:
         finding = _finding(self.file, check, message, hint, where, why)
-        if finding not in self.doc.findings[-50:]:  # an alias repeats what its anchor said
+        found = self.doc.findings
+        if len(found) < MAX_FINDINGS and finding not in found[-50:]:  # an alias repeats what its anchor said
             self.doc.findings.append(finding)
 
 

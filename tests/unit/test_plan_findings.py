@@ -447,8 +447,42 @@ def test_the_error_counts_errors_and_warnings_apart() -> None:
     assert caught.value.exit_code == 3
 
 
+def test_variables_that_would_fill_the_memory() -> None:
+    """A long value used often is refused before it is filled in."""
+    names = "".join(f'      - {{name: h{n}, type: TXT, from: absent, to: ["${{v}}"]}}\n' for n in range(2000))
+    found = problems(f"{HEAD}variables: {{v: {'x' * 100_000}}}\nstages:\n  - name: s\n    changes:\n{names}")
+    assert [(f.id, f.line) for f in found if f.id == "DC103"] == [("DC103", 12 + 104)]
+
+
+def test_names_and_zones_multiply_within_bounds() -> None:
+    """A thousand names in a thousand zones are not looked at one by one."""
+    zones = "".join(f"  z{n}: {{zone: z{n}.test, provider: {{type: manual}}}}\n" for n in range(1000))
+    names = ", ".join(f"h{n}" for n in range(1000))
+    change = f"{{names: [{names}], type: A, ttl: 5}}"
+    marked = f"version: 1\nname: p\nzones:\n{zones}stages: [{{name: s, changes: [<<DC120|{change}>>, {change}]}}]\n"
+    expect_marked(marked, "more than 200000 RRsets")
+
+
+def test_messages_stay_short() -> None:
+    """A value as long as the file is not repeated in full."""
+    found = problems(stages(f"{{name: a, type: A, from: absent, to: [{'x' * 100_000}]}}"))
+    assert [f.id for f in found] == ["DC112"]
+    assert len(found[0].message) <= 400
+    found = problems(stages(f"{{name: a, type: CNAME, from: absent, to: {'ü' * 1_000_000}}}"))
+    assert "more than any CNAME data can have" in found[0].message
+
+
 def test_what_nobody_reads_is_not_told() -> None:
     """Ten thousand mistakes give as many findings as one can look at, and take no longer than reading the file."""
     found = problems(stages(*(f"{{name: h{n}, type: A, tll: 5}}" for n in range(10_000))))
     assert len(found) == 200
     assert {f.id for f in found} == {"DC104"}
+    assert [f.line for f in found] == list(range(11, 211))
+
+
+def test_warnings_crowd_out_no_error() -> None:
+    """However many warnings there are, one error makes the plan invalid."""
+    variables = "variables: {" + ", ".join(f"v{n}: x" for n in range(300)) + "}\n"
+    found = problems(variables + stages("{name: a..b, type: A, ttl: 5}"))
+    assert [f.id for f in found if f.severity == "error"] == ["DC110"]
+    assert sum(f.severity == "warning" for f in found) == 200

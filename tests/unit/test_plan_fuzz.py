@@ -12,45 +12,9 @@ from dns_cutover.plan.probes import probe_spec
 
 PLANS = Path(__file__).parents[2] / "plans"
 TEXTS = [p.read_text(encoding="utf-8") for p in sorted(PLANS.glob("*.yaml"))]
-WORDS = [
-    "null",
-    "~",
-    "[]",
-    "{}",
-    "5",
-    "-1",
-    "1e9",
-    "true",
-    "absent",
-    "live",
-    "''",
-    '"${x}"',
-    '"${"',
-    "a..b",
-    "*",
-    "*a",
-    "<<",
-    "[[]]",
-    "\\",
-    '"\\u0000"',
-    "'\\000'",
-    "名",
-    "@",
-    ".",
-    "default",
-    "TYPE65535",
-    "|",
-    ">",
-    "|2",
-    "#",
-    "%",
-    "`",
-    "'\"'",
-    "'\"a'",
-    "${newmail_id}",
-    "${",
-    "$${",
-]
+WORDS = ["null", "~", "[]", "{}", "5", "-1", "1e9", "true", "absent", "live", "''", '"${x}"', '"${"', "a..b", "*"]
+WORDS += ["*a", "<<", "[[]]", "\\", '"\\u0000"', "'\\000'", "名", "@", ".", "default", "TYPE65535", "|", ">", "|2", "#"]
+WORDS += ["%", "`", "'\"'", "'\"a'", "${newmail_id}", "${", "$${"]
 WORDS += ["&a b", "!!int x", "{a: {b: c}}", "9" * 30, "x" * 300, "- - -", "? :", "\\# 4 c0000201"]
 PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
