@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from .harness import network
-from .harness.bind import Bind
 from .harness.hierarchy import Hierarchy
-from .harness.knot import Knot
-from .harness.powerdns import PowerDns
+from .harness.primary import Authority
+from .harness.update_proxy import UpdateProxy
 from .harness.zones import Zone
 
 
@@ -23,7 +22,7 @@ def block(worker_id: str) -> network.Block:
 
 @pytest.fixture(scope="session")
 def lab(block: network.Block, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hierarchy]:
-    """All servers, none started yet. Tests that hurt one take `hierarchy` or a server's own fixture."""
+    """All servers, none started yet. Tests use `hierarchy`, `world` or `primary`, which repair what they did."""
     lab = Hierarchy(tmp_path_factory.mktemp("lab"), block)
     yield lab
     lab.stop()
@@ -31,41 +30,41 @@ def lab(block: network.Block, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def hierarchy(lab: Hierarchy) -> Iterator[Hierarchy]:
-    """The lab; whatever the test did to its servers is repaired afterwards."""
+    """The lab, with nothing started on its behalf; whatever the test does to its servers is repaired afterwards."""
     yield lab
     lab.heal()
 
 
 @pytest.fixture
-def bind(hierarchy: Hierarchy) -> Bind:
-    """BIND, primary for example.test."""
-    hierarchy.ensure(hierarchy.bind)
-    return hierarchy.bind
+def world(hierarchy: Hierarchy) -> Hierarchy:
+    """The lab with root, registry, BIND, NSD and both caches running."""
+    hierarchy.ensure_world()
+    return hierarchy
 
 
 @pytest.fixture
-def knot(hierarchy: Hierarchy) -> Knot:
-    """Knot, primary for knot.test."""
-    hierarchy.ensure(hierarchy.knot)
-    return hierarchy.knot
-
-
-@pytest.fixture
-def powerdns(hierarchy: Hierarchy) -> PowerDns:
-    """PowerDNS, primary for pdns.test."""
-    hierarchy.ensure(hierarchy.powerdns)
-    return hierarchy.powerdns
+def published(world: Hierarchy) -> Zone:
+    """A zone of the test's own on BIND and NSD, resolvable through the caches, with the default records."""
+    return world.publish()
 
 
 @pytest.fixture(params=["bind", "knot", "powerdns"])
-def primary(request: pytest.FixtureRequest, hierarchy: Hierarchy) -> Bind | Knot | PowerDns:
+def primary(request: pytest.FixtureRequest, hierarchy: Hierarchy) -> Authority:
     """Each of the three primaries in turn."""
-    found: Bind | Knot | PowerDns = getattr(hierarchy, request.param)
+    found: Authority = getattr(hierarchy, request.param)
     hierarchy.ensure(found)
     return found
 
 
 @pytest.fixture
-def zone(hierarchy: Hierarchy, primary: Bind | Knot | PowerDns) -> Zone:
-    """A zone of the test's own on `primary`, with the default records."""
+def zone(hierarchy: Hierarchy, primary: Authority) -> Zone:
+    """A zone of the test's own on `primary` alone, with the default records."""
     return hierarchy.fresh_zone(primary)
+
+
+@pytest.fixture
+def update_proxy(hierarchy: Hierarchy) -> Iterator[UpdateProxy]:
+    """A proxy in front of BIND, passing everything until told otherwise."""
+    hierarchy.ensure(hierarchy.bind)
+    with UpdateProxy(hierarchy.spare_address(), hierarchy.bind.address) as proxy:
+        yield proxy

@@ -52,11 +52,6 @@ class Bind(Authority):
               max-cache-size 8M;
             }};
             controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "{KEY_NAME}"; }}; }};
-            logging {{
-              channel said {{ file "{here}/named.log"; severity info; print-time yes; print-category yes; }};
-              category default {{ said; }}; category queries {{ said; }}; category update {{ said; }};
-              category update-security {{ said; }};
-            }};
             """
         zones = "".join(
             f'zone "{zone.origin}" {{ type primary; file "{zone.filename}"; '
@@ -71,12 +66,8 @@ class Bind(Authority):
         return files
 
     def command(self) -> Sequence[str]:
-        """One worker thread: it shares two cores with everything else."""
-        return ["-f", "-n", "1", "-c", str(self.directory / "named.conf")]
-
-    def log_files(self) -> Sequence[Path]:
-        """What it prints before it has read its configuration, and what it logs after."""
-        return [self._output, self.directory / "named.log"]
+        """In the foreground, all logging to standard error; one thread, for it shares two cores with the others."""
+        return ["-g", "-n", "1", "-c", str(self.directory / "named.conf")]
 
     def rndc(self, *arguments: str) -> str:
         """Run `rndc` against it."""

@@ -21,7 +21,7 @@ import dns.xfr
 import dns.zone
 
 from .network import HarnessError
-from .zones import KEYRING
+from .zones import KEYRING, Zone
 
 PATIENCE = 10.0  # seconds until `wait_until` gives up
 PAUSE = 0.01
@@ -70,20 +70,31 @@ def transfer(server: str, origin: str) -> dns.zone.Zone:
     return zone
 
 
+def contents(zone: dns.zone.Zone) -> dict[tuple[str, str], tuple[int, frozenset[str]]]:
+    """TTL and values (as text) by owner name and type, without the SOA: equal exactly when the zones are."""
+    return {
+        (name.to_text(), dns.rdatatype.to_text(found.rdtype)): (found.ttl, frozenset(each.to_text() for each in found))
+        for name, found in zone.iterate_rdatasets()
+        if found.rdtype != dns.rdatatype.SOA
+    }
+
+
 def update(
     server: str,
     origin: str,
     edit: Callable[[dns.update.UpdateMessage], object],
     *,
     keyring: dict[dns.name.Name, dns.tsig.Key] | None = None,
+    patience: float = 5.0,
 ) -> str:
     """Send one signed UPDATE over TCP, as anybody else with the key would, and return the RCODE's name.
 
-    `edit` fills the message. Raises what dnspython raises for replies whose signature is wrong.
+    `edit` fills the message. Raises what dnspython raises for replies whose signature is wrong, and
+    dns.exception.Timeout after `patience` seconds.
     """
     message = dns.update.UpdateMessage(origin, keyring=KEYRING if keyring is None else keyring)
     edit(message)
-    return dns.rcode.to_text(dns.query.tcp(message, server, timeout=5.0).rcode())
+    return dns.rcode.to_text(dns.query.tcp(message, server, timeout=patience).rcode())
 
 
 def write(server: str, origin: str, name: str, ttl: int, rdtype: str, *values: str) -> None:
@@ -98,6 +109,24 @@ def erase(server: str, origin: str, name: str, rdtype: str) -> None:
     rcode = update(server, origin, lambda message: message.delete(name, rdtype))
     if rcode != "NOERROR":
         raise HarnessError(f"{server} answered {rcode} to the removal of {name} {rdtype}")
+
+
+def reset(server: str, zone: Zone) -> None:
+    """Bring a zone back to its first text by one UPDATE; the serial goes on. Raises HarnessError unless NOERROR."""
+    present, wanted = transfer(server, zone.origin), zone.parsed()
+
+    def edit(message: dns.update.UpdateMessage) -> None:
+        for name, rdataset in present.iterate_rdatasets():
+            if rdataset.rdtype != dns.rdatatype.SOA and wanted.get_rdataset(name, rdataset.rdtype) is None:
+                message.delete(name, rdataset.rdtype)
+        for name, rdataset in wanted.iterate_rdatasets():
+            found = present.get_rdataset(name, rdataset.rdtype)
+            if rdataset.rdtype != dns.rdatatype.SOA and (found != rdataset or found.ttl != rdataset.ttl):
+                message.replace(name, rdataset)
+
+    rcode = update(server, zone.origin, edit)
+    if rcode != "NOERROR":
+        raise HarnessError(f"{server} answered {rcode} when {zone.origin} was to be reset")
 
 
 def wait_until(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:

@@ -194,13 +194,9 @@ class Daemon(ABC):
     def _output(self) -> Path:
         return self.directory / "output.log"
 
-    def log_files(self) -> Sequence[Path]:
-        """Files that hold what it logged."""
-        return [self._output]
-
     def log_text(self) -> str:
         """All that it logged since its first start."""
-        return "\n".join(path.read_text(errors="replace") for path in self.log_files() if path.exists())
+        return self._output.read_text(errors="replace") if self._output.exists() else ""
 
     def questions(self) -> list[Asked]:
         """The query log. Raises HarnessError for daemons that keep none."""
