@@ -14,8 +14,8 @@ class NameContext:
     """What is at an owner name around a change; all TTLs in seconds.
 
     `negative_ttl` is N of the zone. `existing_ttls` has the TTL of every *other* RRset at the name, by type.
-    `wildcard_ttl` is the highest TTL of what a wildcard synthesises there while nothing explicit is at the name, None if
-    no wildcard covers it. `name_exists` tells NODATA from NXDOMAIN; both are cached for N.
+    `wildcard_ttl` is the highest TTL of what a wildcard synthesises while nothing explicit is at the name, None if no
+    wildcard covers it. `name_exists` tells NODATA from NXDOMAIN; both are cached for N.
     """
 
     negative_ttl: int
