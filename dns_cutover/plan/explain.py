@@ -66,8 +66,6 @@ def about(doc: Document, path: Path) -> tuple[str, str]:
                 record = f"probe {item.get('name') or ''}".strip()
             case "confirm":
                 record = f"confirmation {item.get('id') or ''}".strip()
-            case _:
-                record = ""
     return str(stage or "")[:100], record[:100]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dns_cutover.plan.expand import PlannedChange, expand_change, keys_of, owners, rdata_value, within, zone_refs
+from dns_cutover.plan.explain import about
 from dns_cutover.plan.finding import Finding, Severity
 from dns_cutover.plan.models import ChangeConfig, DnsProbe, Plan, Stage
 from dns_cutover.plan.places import Document, Path
@@ -55,6 +56,8 @@ class _Checker:
         severity: Severity = "error",
     ) -> None:
         at = self.doc.at(path)
+        if stage and not record:
+            stage, record = about(self.doc, path)
         if len(message) > _MAX_MESSAGE:
             message = message[: _MAX_MESSAGE - 1] + "…"  # RDATA can be as long as the file
         self.found.append(
@@ -189,7 +192,7 @@ def _blame(c: _Checker, stage: Stage, change: ChangeConfig, where: Path) -> None
     origin = c.names[known[0] if known else next(iter(c.names))]
     given: list[tuple[Path, str]] = []
     for key, values in (("from", change.from_), ("to", change.to), ("remove", change.remove), ("add", change.add)):
-        given += _located(c, (*where, key), values if isinstance(values, tuple) else ())
+        given += _located(c, (*where, key), _texts(values))
     if change.expect is not None:
         given += _located(c, (*where, "expect", "one_of"), change.expect.one_of)
         given += _located(c, (*where, "expect", "subset_of"), change.expect.subset_of)
@@ -241,13 +244,27 @@ def _check_final_dots(
             hint = f"write {owner[:200]}. or leave out {bare}"
             c.add("DC124", message, hint, path, stage=stage.name, why=why, severity="warning")
     position = _TARGETS.get(planned[0].key.rdtype)
+    if position is None:
+        return
+    # Where the old targets are absolute names, a new one with dots is hardly meant to be relative.
+    old = [_word(v, position) for values in (change.from_, change.remove) for v in _texts(values)]
+    elsewhere = any(target.endswith(".") for target in old)
     for key, values in (("to", change.to), ("add", change.add)):
-        for path, value in _located(c, (*where, key), values if isinstance(values, tuple) else ()):
-            words = value.split()
-            target = words[position] if position is not None and len(words) > position else ""
-            if target == bare or target.endswith("." + bare):
+        for path, value in _located(c, (*where, key), _texts(values)):
+            target = _word(value, position)
+            repeats = target == bare or target.endswith("." + bare)
+            if repeats or (elsewhere and "." in target and not target.endswith(".")):
                 message = f"{target[:200]} means {target[:200]}.{zone}"
                 c.add("DC124", message, f"write {target[:200]}.", path, stage=stage.name, why=why, severity="warning")
+
+
+def _texts(values: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return values if isinstance(values, tuple) else ()
+
+
+def _word(value: str, position: int) -> str:
+    words = value.split()
+    return words[position] if len(words) > position else ""
 
 
 def _check_unchanged(

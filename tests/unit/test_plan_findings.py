@@ -156,6 +156,8 @@ def test_an_unknown_version_names_the_supported_ones(marked: str, messages: list
         ("{name: www, type: A, ttl: 5, expect: {ends_at: <<DC110|a..b>>}}", ["empty label"]),
         ("{name: <<DC124|www.example.test>>, type: A, ttl: 5}", ["means www.example.test.example.test."]),
         ("{name: m, type: MX, from: absent, to: [<<DC124|10 mx.example.test>>]}", ["write mx.example.test."]),
+        ("{name: m, type: MX, from: [10 mx.old.test.], to: [<<DC124|10 mx.new.test>>]}", ["mx.new.test.example.test."]),
+        ("{name: m, type: CNAME, from: a.old.test., to: <<DC124|a.new.test>>}", ["write a.new.test."]),
     ],
 )
 def test_a_change_that_does_not_make_sense(change: str, messages: list[str]) -> None:
@@ -163,6 +165,7 @@ def test_a_change_that_does_not_make_sense(change: str, messages: list[str]) -> 
     marked = stages(re.sub(r"\[(192\.0\.2\.1)\]", r'["\1"]', change))
     found = expect_marked(marked, *messages)
     assert {f.stage for f in found} == {"switch"}
+    assert all(f.record for f in found)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +186,7 @@ def test_a_change_that_does_not_make_sense(change: str, messages: list[str]) -> 
         ("    window: {from: <<DC106|32400>>, to: '10:00', timezone: ../../etc}\n", ["no such time zone"]),
         ("    confirm:\n      - <<DC105|{>>id: a, who: b}\n", ["the key says is missing in a confirmation"]),
         ("    confirm:\n      - {id: a, who: b, says: c, by: probe, probe: <<DC123|p>>}\n", ["no probe p"]),
+        ("    confirm:\n      - {id: a, who: b, says: c, timeout: <<DC106|1>>}\n", ["such as 1s"]),
         ("    confirm:\n      - <<DC106|{id: a, who: b, says: c, by: probe}>>\n", ["names the probe"]),
         ("    probes: <<DC106|5>>\n", ["a list is needed"]),
         ("    probes: [<<DC106|tcp>>]\n", ["a mapping of keys"]),
@@ -212,6 +216,7 @@ def test_a_stage_that_does_not_make_sense(rest: str, messages: list[str]) -> Non
         ("{type: http, name: p, url: <<DC119|'https://u:geheim@x/'>>}", ["must not stand in a plan"]),
         ("{type: http, name: p, url: 'https://x/', headers: <<DC119|{Authorization: Bearer geheim}>>}", ["secret"]),
         ("{type: http, name: p, url: 'https://x/', headers: <<DC106|{'a b': c}>>}", ["header's name"]),
+        ('{type: http, name: p, url: "https://x/", headers: <<DC106|{a: "b\\nc: d"}>>}', ["one line"]),
         ("{type: http, name: p, url: 'https://x/', address: <<DC106|x.test>>}", ["IP address"]),
         ("{type: http, name: p, url: 'https://x/', verify: <<DC106|no>>}", ["true, false, or"]),
         ("{type: http, name: p, url: 'https://x/', expect_status: [<<DC106|999>>]}", ["599"]),
@@ -378,6 +383,27 @@ stages: [{name: s, changes: [{in: [public], name: www, type: A, ttl: 5}]}]
     expect_marked(good.replace("  private", "  <<DC106|a b>>"), "must match")
 
 
+def test_a_zone_that_is_no_name() -> None:
+    """In the short form it is told at the top."""
+    expect_marked(HEAD.replace("example.test", "<<DC110|a..b>>") + STAGE, "empty label")
+
+
+@pytest.mark.parametrize(
+    ("rollback", "messages"),
+    [
+        ("{until: <<DC106|2026-03-10T16:00:00>>}", ["needs an offset or Z"]),
+        ("{until: <<DC106|1773154800>>}", ["a time is written as"]),
+        ("{until: <<DC106|soon>>}", ["valid datetime"]),
+        ("{scope: <<DC106|stages>>}", ["did you mean stage?"]),
+        ("{max_pause: <<DC106|4000d>>}", ["longer than ten years"]),
+        ("{until: null}", []),
+    ],
+)
+def test_rollback(rollback: str, messages: list[str]) -> None:
+    """Times have an offset, for the runner's own zone is nobody's intention."""
+    expect_marked(HEAD + f"rollback: {rollback}\n" + STAGE, *messages)
+
+
 def test_variables_that_are_wrong() -> None:
     """Undefined, unclosed and nested references are errors; what follows from them is not told besides."""
     change = "{name: a, type: A, from: absent, to: [%s]}"
@@ -460,6 +486,12 @@ def test_names_and_zones_multiply_within_bounds() -> None:
     names = ", ".join(f"h{n}" for n in range(1000))
     change = f"{{names: [{names}], type: A, ttl: 5}}"
     marked = f"version: 1\nname: p\nzones:\n{zones}stages: [{{name: s, changes: [<<DC120|{change}>>, {change}]}}]\n"
+    expect_marked(marked, "more than 200000 RRsets")
+    unchanged = ", ".join(["h/A"] * 199 + ["<<DC120|h/A>>", "h/A"])
+    change = "{in: [z0], name: a, type: A, ttl: 5}"
+    marked = (
+        f"version: 1\nname: p\nzones:\n{zones}stages: [{{name: s, changes: [{change}], unchanged: [{unchanged}]}}]\n"
+    )
     expect_marked(marked, "more than 200000 RRsets")
 
 

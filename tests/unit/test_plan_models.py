@@ -52,6 +52,95 @@ def test_there_are_example_plans() -> None:
     assert {p.name for p in EXAMPLES} >= {"mail-to-newmail.yaml", "ttl-only.yaml", "web-blue-green.yaml"}
 
 
+DESIGNED = """\
+version: 1
+name: mail-to-newmail
+summary: Outgoing mail moves from OldMail to NewMail. Both may send during the overlap.
+owner: sre@example.test
+zone: example.test
+variables:
+  newmail_id: u42
+provider:
+  type: rfc2136
+  server: 192.0.2.53
+  key: {name: cutover, algorithm: hmac-sha256, secret: {env: CUTOVER_TSIG}}
+lookup:
+  bootstrap: [192.0.2.1]
+  authoritative: auto
+  ignore: [{server: 192.0.2.99, because: "being decommissioned"}]
+  resolvers:
+    - preset: public
+    - {name: office, address: 10.0.0.53, transport: udp}
+ttl:
+  lower_to: 60s
+  restore: original
+  resolver_floor: [0s]
+  client_floor: 60s
+propagation:
+  resolvers: 95%
+  deadline: 15m
+  on_deadline: {wrong: rollback, unreachable: pause}
+  violators: warn
+rollback:
+  automatic: true
+  scope: run
+  additive: keep
+  after: restore_ttl
+  until: null
+  max_pause: 30m
+safety:
+  max_changes: 50
+  allow: []
+  ignore: [{check: DC305, because: "the vendor caps TTLs at one hour, accepted in the review"}]
+stages:
+  - name: overlap
+    summary: Publish the new vendor's names beside the old ones.
+    changes:
+      - {name: nm1._domainkey, type: CNAME, from: absent, to: "nm1.dkim.${newmail_id}.newmail.test."}
+      - name: "@"
+        type: TXT
+        remove: ["v=spf1 include:spf.oldmail.test -all"]
+        add: ["v=spf1 include:spf.oldmail.test include:spf.newmail.test -all"]
+    bake: 5m
+  - name: switch
+    changes:
+      - {name: "@", type: MX, from: ["10 mx.oldmail.test."], to: ["10 mx.newmail.test."], ttl: 300}
+    unchanged: ["@/TXT", "www/A"]
+    confirm:
+      - id: ips-bound
+        who: NewMail support
+        says: Addresses 198.51.100.7-9 are bound to sub-account ${newmail_id}.
+        by: person
+        undo: NewMail unbinds them.
+        timeout: 24h
+    window: {days: mon-thu, from: "09:00", to: "16:00", timezone: Europe/Berlin}
+    probes:
+      - {type: smtp, name: new-mx, target: mx.newmail.test, starttls: required, interval: 10s,
+         consecutive_failure_limit: 3}
+      - {type: smtp, name: old-mx, target: mx.oldmail.test, role: way_back}
+      - {type: smtp, name: third-party, target: mx.elsewhere.test, role: control}
+    bake: 30m
+  - name: retire
+    wait: 14d
+    commit: before
+    changes:
+      - {names: [om1._domainkey, om2._domainkey], type: CNAME, from: live, to: absent}
+"""
+
+
+def test_the_contract() -> None:
+    """Every key that the plan format promises, in one plan."""
+    loaded = load(DESIGNED)
+    plan = loaded.plan
+    assert loaded.warnings == ()
+    assert [s.name for s in plan.stages] == ["overlap", "switch", "retire"]
+    assert plan.stages[0].changes[0].to == ("nm1.dkim.u42.newmail.test.",)
+    assert plan.stages[1].confirm[0].says == "Addresses 198.51.100.7-9 are bound to sub-account u42."
+    assert [p.role for p in plan.stages[1].probes] == ["health", "way_back", "control"]
+    assert (plan.stages[2].wait, plan.stages[2].commit) == (1209600, "before")
+    assert loaded.position(("stages", 1, "changes", 0, "from")) == Position(52, 37, 60)
+
+
 def test_the_demo_plan_runs_unattended() -> None:
     """It waits for no person, no window and no other day, and has a gate and a way back."""
     plan = load_plan(next(p for p in EXAMPLES if p.name == "mail-to-newmail.yaml")).plan
