@@ -1,7 +1,6 @@
 """YAML text as plain data with a position for every key and value. Safe: no tags, bounded size, depth and aliases.
 
-The data is built from the parser's events: composing nodes recurses in C, where a few kilobytes of brackets end the
-process. Scalars are those of the YAML 1.2 core schema (section 10.3.2): `no` and `12:30` are text, `0o14` is 12.
+Scalars are those of the YAML 1.2 core schema (section 10.3.2): `no` and `12:30` are text, `0o14` is 12.
 """
 
 from __future__ import annotations
@@ -11,23 +10,28 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from dns_cutover.plan.finding import MAX_FINDINGS, Finding, Position
 from dns_cutover.plan.places import Document, Path, Place
+from dns_cutover.plan.yamlevents import (
+    LINE_BREAK,
+    MAX_BYTES,
+    MAX_DEPTH,
+    Event,
+    Kind,
+    Unusable,
+    check_size,
+    decode,
+    events,
+    too_deep,
+)
 
-MAX_BYTES = 5 * 1024 * 1024
-MAX_DEPTH = 50
-MAX_EVENTS = 500_000  # of the parser; a plan of 10,000 changes has 200,000
 MAX_ALIASED = 50_000  # values that aliases may add
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML 1.1, which the parser counts by
 _YAML = "tag:yaml.org,2002:"
-_TAGS = {
-    yaml.ScalarEvent: frozenset(_YAML + t for t in ("str", "int", "float", "bool", "null")),
-    yaml.SequenceStartEvent: frozenset({_YAML + "seq"}),
-    yaml.MappingStartEvent: frozenset({_YAML + "map"}),
+_TAGS: dict[Kind, frozenset[str]] = {
+    "scalar": frozenset(_YAML + t for t in ("str", "int", "float", "bool", "null")),
+    "sequence": frozenset({_YAML + "seq"}),
+    "mapping": frozenset({_YAML + "map"}),
 }
 _INT = re.compile(r"[-+]?[0-9]{1,19}\Z")
 _OCT = re.compile(r"0o[0-7]{1,21}\Z")
@@ -37,22 +41,14 @@ _CONSTANTS = {"": None, "~": None} | dict.fromkeys(("null", "Null", "NULL"))
 _CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 
 
-class _Unusable(Exception):
-    """The document cannot be used at all; the finding says why."""
-
-    def __init__(self, check: str, message: str, hint: str, where: Position) -> None:
-        super().__init__(message)
-        self.finding = (check, message, hint, where)
-
-
 def parse_yaml(raw: bytes, file: str) -> Document:
     """The document in `raw`; what is wrong with it is in its `findings`, and then `data` may be incomplete or None."""
     doc = Document(None, ())
     try:
-        _check_size(raw)
-        doc.lines = tuple(_LINE_BREAK.split(raw.decode("utf-8-sig", "replace")))
-        doc.data = _Builder(doc, file, _events(_decode(raw))).document()
-    except _Unusable as exc:
+        check_size(raw)
+        doc.lines = tuple(LINE_BREAK.split(raw.decode("utf-8-sig", "replace")))
+        doc.data = _Builder(doc, file, events(decode(raw))).document()
+    except Unusable as exc:
         check, message, hint, where = exc.finding
         doc.findings.append(_finding(file, check, message, hint, _within(doc.lines, where)))
     return doc
@@ -71,87 +67,11 @@ def _finding(file: str, check: str, message: str, hint: str, where: Position, wh
     return Finding(check, "error", message, hint, file, where.line, where.column, where.end_column, why)
 
 
-def _at(text: str, offset: int) -> Position:
-    lines = _LINE_BREAK.split(text[:offset])
-    return Position(len(lines), len(lines[-1]) + 1, len(lines[-1]) + 2)
-
-
-def _check_size(raw: bytes) -> None:
-    if len(raw) > MAX_BYTES:
-        hint = "a plan is at most 5 MiB; split it by zone"
-        raise _Unusable("DC101", "the file is larger than 5 MiB", hint, Position(1, 1, 2))
-
-
-def _decode(raw: bytes) -> str:
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        where = _at(exc.object[: exc.start].decode("utf-8", "replace"), exc.start)
-        raise _Unusable("DC101", "the file is not UTF-8 text", "save it as UTF-8", where) from None
-    if bad := _FORBIDDEN.search(text):
-        message = f"the character U+{ord(bad.group()):04X} is not allowed in YAML"
-        hint = "remove it, or write it as an escape in double quotes"
-        raise _Unusable("DC101", message, hint, _at(text, bad.start()))
-    return text
-
-
-def _events(text: str) -> list[Any]:
-    """All events of the only document. Bounded: stops as soon as a limit is passed."""
-    out: list[Any] = []
-    depth = documents = 0
-    try:
-        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            kind = type(event)
-            if kind is yaml.DocumentStartEvent:
-                documents += 1
-                if documents > 1:
-                    message = "the file has more than one YAML document"
-                    raise _Unusable("DC101", message, "keep one plan in each file", _span(event.start_mark))
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                depth += 1
-                if depth > MAX_DEPTH:
-                    message = f"the plan is nested more than {MAX_DEPTH} levels deep"
-                    raise _Unusable("DC103", message, "a plan needs fewer than ten", _span(event.start_mark))
-            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                depth -= 1
-            elif kind is not yaml.ScalarEvent and kind is not yaml.AliasEvent:
-                continue
-            if kind is not yaml.DocumentStartEvent:
-                out.append(event)
-            if len(out) > MAX_EVENTS:
-                raise _Unusable("DC103", "the plan has too many values", "split it by zone", Position(1, 1, 2))
-    except yaml.MarkedYAMLError as exc:
-        raise _syntax(text, exc) from None
-    except yaml.YAMLError:
-        raise _Unusable("DC101", "not YAML: it cannot be read", "save it as UTF-8 text", Position(1, 1, 2)) from None
-    if not out:
-        hint = "dns-cutover init ZONE   writes a first plan"
-        raise _Unusable("DC101", "the file is empty", hint, Position(1, 1, 2))
-    return out
-
-
-def _syntax(text: str, exc: yaml.MarkedYAMLError) -> _Unusable:
-    mark = exc.problem_mark or exc.context_mark
-    where = _span(mark) if mark else Position(1, 1, 2)
-    problem = exc.problem or exc.context or "it cannot be read"
-    hint = "check indentation, quotes and colons there; inside {…} a text with ${name} needs quotes"
-    lines = _LINE_BREAK.split(text)
-    line = lines[where.line - 1] if where.line <= len(lines) else ""
-    if line[where.column - 1 : where.column] == "\t" and not line[: where.column - 1].strip():
-        problem, hint = "a tab in the indentation", "indent with spaces"
-    return _Unusable("DC101", f"not YAML: {problem}", hint, where)
-
-
-def _span(start: Any, end: Any = None) -> Position:
-    width = end.column - start.column if end is not None and end.line == start.line else 1
-    return Position(start.line + 1, start.column + 1, start.column + 1 + max(width, 1))
-
-
 @dataclass(slots=True)
 class _Builder:
     doc: Document
     file: str
-    events: list[Any]  # the stubs do not know that events of the parser have marks
+    events: list[Event]
     at: int = 0
     count: int = 0
     aliased: int = 0  # how many aliases enclose the value being built
@@ -167,106 +87,94 @@ class _Builder:
         start = self.at
         event = self.events[start]
         self.at += 1
-        if type(event) is yaml.AliasEvent:
+        if event.kind == "alias":
             return self._alias(event, depth)
         self.count += 1
         if self.aliased and self.count > len(self.events) + MAX_ALIASED:
             message = f"aliases expand to more than {MAX_ALIASED} values"
-            raise _Unusable("DC103", message, "write the values out, or use fewer aliases", _span(event.start_mark))
-        if event.anchor is not None and not self.aliased:
-            self.anchors[event.anchor] = start
-        mark, end = event.start_mark, event.end_mark
-        line, column = mark.line + 1, mark.column + 1
-        tag = event.tag
-        if tag is not None and tag != "!" and tag not in _TAGS[type(event)]:
+            raise Unusable("DC103", message, "write the values out, or use fewer aliases", event.position)
+        self._remember(event, start)
+        tag, line, column = event.tag, event.line, event.column
+        if tag is not None and tag != "!" and tag not in _TAGS[event.kind]:
             message = f"the YAML tag {tag.removeprefix(_YAML)} is not allowed"
-            self._find("DC103", message, "write plain text, lists and mappings", _span(mark, end))
+            self._find("DC103", message, "write plain text, lists and mappings", event.position)
             self._skip(start)
             return None, Place(line, column, column + 1)
-        if type(event) is yaml.ScalarEvent:
-            text = event.value
-            plain = event.style in (None, "") if tag is None else tag not in ("!", _YAML + "str")
+        if event.kind == "scalar":
+            text = event.text
+            plain = event.plain if tag is None else tag not in ("!", _YAML + "str")
             data = scalar(text) if plain else text
             source = None if data is text else text
-            if end.line == mark.line:
-                return data, Place(line, column, max(end.column, column) + 1, source=source)
-            return data, Place(line, column, column + 1, source=source, end_line=end.line + 1)
+            return data, Place(line, column, event.first_end, source=source, end_line=event.last_line)
         if depth >= MAX_DEPTH:
-            message = f"the plan is nested more than {MAX_DEPTH} levels deep"
-            raise _Unusable("DC103", message, "a plan needs fewer than ten", _span(mark))
+            raise too_deep(line, column)
         self.open.add(start)
-        out = self._sequence(depth) if type(event) is yaml.SequenceStartEvent else self._mapping(depth)
+        inner, places = self._sequence(depth) if event.kind == "sequence" else self._mapping(depth)
         self.open.discard(start)
-        end = self.events[self.at - 1].end_mark
-        if end.line == mark.line:
-            return out[0], Place(line, column, end.column + 1, children=out[1])
-        return out[0], Place(line, column, column + 1, children=out[1], end_line=end.line + 1)
+        last = self.events[self.at - 1]
+        end = max(last.end_column, column + 1) if last.end_line == line else column + 1
+        return inner, Place(line, column, end, children=places, end_line=last.end_line)
 
-    def _sequence(self, depth: int) -> tuple[list[Any], list[Place]]:
+    def _remember(self, event: Event, start: int) -> None:
+        if event.anchor is not None and not self.aliased:
+            self.anchors[event.anchor] = start
+
+    def _sequence(self, depth: int) -> tuple[Any, Any]:
         data, places = [], []
-        while type(self.events[self.at]) is not yaml.SequenceEndEvent:
+        while self.events[self.at].kind != "end":
             value, place = self._value(depth + 1)
             data.append(value)
             places.append(place)
         self.at += 1
         return data, places
 
-    def _mapping(self, depth: int) -> tuple[dict[str, Any], dict[str, Place]]:
+    def _mapping(self, depth: int) -> tuple[Any, Any]:
         data: dict[str, Any] = {}
         places: dict[str, Place] = {}
-        while type(self.events[self.at]) is not yaml.MappingEndEvent:
-            event = self.events[self.at]
-            is_text = type(event) is yaml.ScalarEvent
-            if not is_text:
-                where = _span(event.start_mark, event.end_mark)
-                self._find("DC103", "a key that is not text", "write keys as plain words", where)
+        while (event := self.events[self.at]).kind != "end":
+            if event.kind != "scalar":
+                self._find("DC103", "a key that is not text", "write keys as plain words", event.position)
                 self._skip(self.at)
                 self._skip(self.at)
                 continue
-            key = event.value
+            key = event.text
+            self._remember(event, self.at)
             self.at += 1
-            start, end = event.start_mark, event.end_mark
             if key in data:
-                where = _span(start, end)
                 why = "One of the two would silently win."
-                self._find("DC102", f"the key {key} is given twice", "keep one of the two", where, why)
+                self._find("DC102", f"the key {key} is given twice", "keep one of the two", event.position, why)
                 self._skip(self.at)
                 continue
             data[key], place = self._value(depth + 1)
-            width = end.column - start.column if end.line == start.line else 1
-            place.key = (start.line + 1, start.column + 1, start.column + 1 + (width or 1))
+            place.key = (event.line, event.column, event.first_end)
             places[key] = place
         self.at += 1
         return data, places
 
-    def _alias(self, event: Any, depth: int) -> tuple[Any, Place]:
-        where = _span(event.start_mark, event.end_mark)
-        place = Place(where.line, where.column, where.end_column)
-        start = self.anchors.get(event.anchor)
+    def _alias(self, event: Event, depth: int) -> tuple[Any, Place]:
+        name, where = event.anchor or "", event.position
+        start = self.anchors.get(name)
+        if start is not None and start not in self.open:
+            back, self.at = self.at, start
+            self.aliased += 1
+            out = self._value(depth)
+            self.aliased -= 1
+            self.at = back
+            return out
         if start is None:
-            close = difflib.get_close_matches(event.anchor, self.anchors, 1)
-            hint = f"did you mean *{close[0]}?" if close else f"write &{event.anchor} before the value that it means"
-            self._find("DC121", f"the alias *{event.anchor} has no anchor before it", hint, where)
-            return None, place
-        if start in self.open:
-            self._find("DC103", f"the alias *{event.anchor} contains itself", "write the value out", where)
-            return None, place
-        back, self.at = self.at, start
-        self.aliased += 1
-        out = self._value(depth)
-        self.aliased -= 1
-        self.at = back
-        return out
+            close = difflib.get_close_matches(name, self.anchors, 1)
+            hint = f"did you mean *{close[0]}?" if close else f"write &{name} before the value that it means"
+            self._find("DC121", f"the alias *{name} has no anchor before it", hint, where)
+        else:
+            self._find("DC103", f"the alias *{name} contains itself", "write the value out", where)
+        return None, Place(where.line, where.column, where.end_column)
 
     def _skip(self, start: int) -> None:
         """Go behind the value that begins at event `start`."""
         depth, at = 0, start
         while True:
-            kind = type(self.events[at])
-            if kind in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
-                depth += 1
-            elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
-                depth -= 1
+            kind = self.events[at].kind
+            depth += 1 if kind in ("sequence", "mapping") else -1 if kind == "end" else 0
             at += 1
             if depth == 0:
                 break

@@ -455,6 +455,7 @@ provider:
     error = caught.value
     assert "geheim" not in "".join(error.lines) + repr(error.findings) + str(error)
     assert "text" in "".join(error.lines)
+    assert "stages:" in error.lines
     assert "secret: •••••••••, algorithm: bad" in error.lines[7]
     assert {"DC104", "DC106", "DC119"} <= {f.id for f in error.findings}
     assert [len(line) for line in error.lines[:8]] == [len(line) for line in text.split("\n")[:8]]

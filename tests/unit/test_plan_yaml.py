@@ -121,6 +121,11 @@ def test_aliases() -> None:
     assert doc.key_at(("b",)) == Position(2, 1, 2)
 
 
+def test_a_key_can_be_an_anchor() -> None:
+    """As YAML has it."""
+    assert parse_yaml(b"&k key: v\nb: *k\n", "p").data == {"key": "v", "b": "key"}
+
+
 def test_an_anchor_can_be_given_again() -> None:
     """As in YAML, the latest one counts."""
     assert parse_yaml(b"a: &x 1\nb: *x\nc: &x 2\nd: *x\n", "p").data == {"a": 1, "b": 1, "c": 2, "d": 2}
