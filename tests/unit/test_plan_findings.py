@@ -133,7 +133,7 @@ def test_an_unknown_version_names_the_supported_ones(marked: str, messages: list
         ("<<DC120|{name: www, names: [a], type: A, ttl: 5}>>", ["either name or names"]),
         ("<<DC120|{name: www, type: A, from: absent, to: [192.0.2.1], add: [192.0.2.1]}>>", ["not both"]),
         ("<<DC120|{name: www, type: A, from: [], to: absent}>>", ["write absent"]),
-        ("{<<DC104|nam>>: www, type: A, ttl: 5}", ["unknown key nam in a change", "did you mean name?"]),
+        ("{<<DC104|nme>>: www, type: A, ttl: 5}", ["unknown key nme in a change", "did you mean name?"]),
         ("{name: www, type: A, <<DC104|shift>>: {to: []}, ttl: 5}", ["unknown key shift", "known here: add"]),
         ("{name: www, type: A, ttl: <<DC106|-5>>}", ["a TTL is"]),
         ("{name: www, type: A, ttl: <<DC106|1.5s>>}", ["whole number of seconds"]),
@@ -149,7 +149,7 @@ def test_an_unknown_version_names_the_supported_ones(marked: str, messages: list
         ("{name: x, type: TXT, remove: [a, b], add: <<DC116|[b]>>}", ["both removed and added"]),
         ("{name: x, type: CNAME, from: absent, to: <<DC114|[a.test., b.test.]>>}", ["RFC 2181"]),
         ("{name: x, type: CNAME, add: <<DC114|[a.test., b.test.]>>}", ["2 values"]),
-        ("{in: [<<DC117|defualt>>], name: x, type: A, ttl: 5}", ["did you mean default?"]),
+        ("{in: [<<DC117|defaulx>>], name: x, type: A, ttl: 5}", ["did you mean default?"]),
         ("{name: www, type: A, ttl: 5, expect: <<DC106|{}>>}", ["exactly one of"]),
         ("{name: www, type: A, ttl: 5, expect: {cidr: <<DC106|[192.0.2.1/24]>>}}", ["host bits zero"]),
         ("{name: www, type: A, ttl: 5, expect: {one_of: [<<DC112|x>>]}}", ["is not A data"]),
@@ -178,7 +178,7 @@ def test_a_change_that_does_not_make_sense(change: str, messages: list[str]) -> 
         ("    unchanged: [<<DC111|a.example.org./A>>]\n", ["outside the plan's zones"]),
         ("    <<DC104|buke>>: 5m\n", ["unknown key buke in a stage", "did you mean bake?"]),
         ("    bake: <<DC106|5>>\n", ["such as 5s"]),
-        ("    commit: <<DC106|befor>>\n", ["did you mean before?"]),
+        ("    commit: <<DC106|beforex>>\n", ["did you mean before?"]),
         ("    window: <<DC122|{from: '09:00', to: '09:00', timezone: UTC}>>\n", ["never opens"]),
         ("    window: {days: <<DC122|[]>>, from: '09:00', to: '10:00', timezone: UTC}\n", ["it has no days"]),
         ("    window: {days: <<DC106|mo-fr>>, from: '09:00', to: '10:00', timezone: UTC}\n", ["mon-thu"]),
@@ -349,7 +349,7 @@ def test_providers(provider: str, messages: list[str]) -> None:
         ("{authoritative: [192.0.2.1, <<DC106|ns1.test>>]}", ["is no IP address"]),
         ("{authoritative: [192.0.2.1, '[2001:db8::1]:5353']}", []),
         ("{resolvers: [{preset: <<DC106|googel>>}]}", ["did you mean google?"]),
-        ("{resolvers: [{name: x, <<DC104|adress>>: 192.0.2.1}]}", ["did you mean address?"]),
+        ("{resolvers: [{name: x, <<DC104|addres_>>: 192.0.2.1}]}", ["did you mean address?"]),
         ("{resolvers: [{name: x, address: 192.0.2.1, transport: <<DC106|doh>>}]}", ["is no value of transport"]),
         ("{ignore: [{server: 192.0.2.1, because: <<DC106|x>>}]}", ["at least 3"]),
         ("{bootstrap: [<<DC106|'[::1'>>]}", ["[2001:db8::1]:53"]),
@@ -408,7 +408,7 @@ def test_variables_that_are_wrong() -> None:
     """Undefined, unclosed and nested references are errors; what follows from them is not told besides."""
     change = "{name: a, type: A, from: absent, to: [%s]}"
     variables = "variables: {known: '192.0.2.1'}\n"
-    plan = stages(change % '<<DC107|"${knwon}">>', change.replace("name: a", "name: b") % '"${known}"')
+    plan = stages(change % '<<DC107|"${knowm}">>', change.replace("name: a", "name: b") % '"${known}"')
     expect_marked(variables + plan, "did you mean known?")
     plan = stages(change % '<<DC107|"${known">>', change.replace("name: a", "name: b") % '"${known}"')
     expect_marked(variables + plan, "not closed")
