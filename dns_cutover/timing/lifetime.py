@@ -125,12 +125,12 @@ class VersionLedger:
         return self._with(key, version.values, Spell(version.ttl, at))
 
     def withdrawn(self, key: RRsetKey, values: Values, at: float, *, ttl: int | None = None) -> VersionLedger:
-        """The last server stopped serving `values` at `at` (see `last_served`); with `ttl`, only at that TTL or above.
+        """The last server stopped serving `values` at `at` (see `last_served`); with `ttl`, only at that TTL.
 
         Raises KeyError where no such version was ever published or observed.
         """
         closed = tuple(
-            replace(s, until=at) if s.until == math.inf and (ttl is None or s.ttl >= ttl) else s
+            replace(s, until=at) if s.until == math.inf and ttl in (None, s.ttl) else s
             for s in self.spells[key, values]
         )
         return replace(self, spells={**self.spells, (key, values): closed})

@@ -73,10 +73,13 @@ class Cache:
         above = parent_names(owner) if self._cuts_subtrees else ()
         for key in ((owner, rdtype), (owner, "CNAME"), *((name, _EVERY_TYPE) for name in (owner, *above))):
             entry = self._entries.get(key)
-            if entry is not None and now < entry[1] + grace:
-                reply, until = entry
-                kind = rdtype if reply.nxdomain else reply.rdtype
-                return replace(reply, owner=owner, rdtype=kind, ttl=until - now)
+            if entry is None or now >= entry[1] + grace:
+                continue
+            reply, until = entry
+            if reply.values is None and key[1] == "CNAME" != rdtype:
+                continue  # that there is no CNAME says nothing of other types
+            kind = rdtype if reply.nxdomain else reply.rdtype
+            return replace(reply, owner=owner, rdtype=kind, ttl=until - now)
         return None
 
     def _fetch(self, owner: str, rdtype: str, at: float) -> Reply:

@@ -107,6 +107,13 @@ def test_nxdomain_denies_every_type_and_nodata_only_its_own():
     assert cache.ask("www.x.", "MX", 1)[0].values == ("1 x.",)
 
 
+def test_that_there_is_no_cname_denies_no_other_type():
+    cache = Cache(authority())
+    assert cache.ask("www.x.", "CNAME", 0)[0] == Reply("www.x.", "CNAME", None, 10)
+    assert cache.ask("www.x.", "A", 1)[0].values == ("192.0.2.1",)
+    assert cache.ask("www.x.", "CNAME", 1)[0] == Reply("www.x.", "CNAME", None, 9)
+
+
 @pytest.mark.parametrize("cuts", [False, True])
 def test_where_nxdomain_cuts_the_subtree_a_name_that_nobody_asked_for_is_denied(cuts):
     bare = ZoneState({("x.", "A"): a(60)}, 10)
