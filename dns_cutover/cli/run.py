@@ -15,6 +15,7 @@ from dns_cutover.errors import StaleRunbook, UsageError
 
 if TYPE_CHECKING:
     from dns_cutover.assembly import Setting
+    from dns_cutover.records import Edit, RRsetKey
     from dns_cutover.runbook.model import Runbook
     from dns_cutover.store.interface import Store
 
@@ -86,6 +87,10 @@ def _person() -> str:
         return "unknown"
 
 
+def _text(source: Path) -> str:
+    return source.read_text(encoding="utf-8")
+
+
 def _is_runbook(source: Path) -> bool:
     try:
         with source.open("rb") as file:
@@ -100,7 +105,7 @@ async def _from_runbook(source: Path, setting: Setting, store: Store) -> Runbook
     from dns_cutover.engine.journal import from_envelope
     from dns_cutover.runbook.codec import parse_runbook, runbook_sha256
 
-    book = parse_runbook(source.read_text(encoding="utf-8"))
+    book = parse_runbook(_text(source))
     sha256 = runbook_sha256(book)
     for entry in await store.runs():
         first = from_envelope((await store.load(entry.run_id))[0])
@@ -119,7 +124,7 @@ async def _still_true(book: Runbook, setting: Setting) -> None:
     from dns_cutover.assembly import live_lookup
     from dns_cutover.records import Change, realise
 
-    first = {}
+    first: dict[RRsetKey, Edit] = {}
     for step in book.steps:
         for edit in step.edits:
             first.setdefault(edit.key, edit)

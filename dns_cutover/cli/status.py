@@ -11,6 +11,7 @@ import typer
 from dns_cutover.cli.common import Globals, print_json
 
 if TYPE_CHECKING:
+    from dns_cutover.engine.actions import Wait
     from dns_cutover.engine.state import RunState
     from dns_cutover.store.interface import Store
 
@@ -64,10 +65,9 @@ async def _status(store: Store, run: str | None, output: Format, full: bool) -> 
     from rich.console import Console
 
     from dns_cutover.report.block import View, five_lines
-    from dns_cutover.report.terminal import stderr_console, wants_ascii
+    from dns_cutover.report.terminal import wants_ascii
     from dns_cutover.report.words import local_zone
 
-    del stderr_console
     s, w = rows[0]
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     ascii_only = wants_ascii() or not sys.stdout.isatty()
@@ -76,8 +76,7 @@ async def _status(store: Store, run: str | None, output: Format, full: bool) -> 
         console.print(line, soft_wrap=True)
 
 
-def _table(rows: list[tuple[RunState, object]]) -> None:
-    from dns_cutover.engine.actions import Wait
+def _table(rows: list[tuple[RunState, Wait | None]]) -> None:
     from dns_cutover.report.status import headline
     from dns_cutover.report.words import safe, utc
 
@@ -86,8 +85,7 @@ def _table(rows: list[tuple[RunState, object]]) -> None:
         return
     order = ["ROLLBACK FAILED", "ROLLING BACK", "CONFLICT", "NEEDS YOU", "HOLDING", "PAUSED"]
     lines = []
-    for s, wait in rows:
-        w = wait if isinstance(wait, Wait) else None
+    for s, w in rows:
         word, _ = headline(s, w)
         until = utc(w.deadline) if w is not None and w.deadline is not None else "-"
         zones = ",".join(z.name.rstrip(".") for z in s.book.zones)

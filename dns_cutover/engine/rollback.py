@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dns_cutover.records import Change, Edit, RRset, RRsetKey, SetEdit, ValueEdit, inverse
-from dns_cutover.runbook.model import Exposure, Runbook, Step, StepKind
+from dns_cutover.runbook.model import Convergence, Exposure, Runbook, Step, StepKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,12 @@ def way_back(book: Runbook, done: tuple[Written, ...], i: int) -> tuple[Step, ..
     return tuple(steps)
 
 
+def _gate(book: Runbook, stage: str = "") -> Convergence:
+    """The verification that the plan wants, for a stage or for the run."""
+    gates = [s.gate for s in book.steps if s.kind is StepKind.CONVERGE and stage in ("", s.stage)]
+    return gates[0] if gates else Convergence()
+
+
 def _undo_stage(
     book: Runbook,
     stage: str,
@@ -74,9 +80,7 @@ def _undo_stage(
     undone: set[RRsetKey],
 ) -> list[Step]:
     steps: list[Step] = []
-    gate = next(
-        (s.gate for s in book.steps if s.stage == stage and s.kind is StepKind.CONVERGE), Step("", StepKind.APPLY).gate
-    )
+    gate = _gate(book, stage)
     for w in written:
         edits, exposures = [], []
         by_key = {c.key: c for c in w.changes}
@@ -136,12 +140,12 @@ def _restore(
             continue
         per_zone.setdefault(key.zone, []).append(_ttl_edit(templates.get(key), key, now, target))
     steps = [
-        Step(f"undo:restore_ttl:{zone}", StepKind.RESTORE_TTL, "", zone, tuple(edits))
+        Step(f"undo:restore_ttl:{zone}", StepKind.RESTORE_TTL, "", zone, tuple(edits), gate=_gate(book))
         for zone, edits in per_zone.items()
     ]
     if steps:
         everything = tuple(e for s in steps for e in s.edits)
-        steps.append(Step("undo:restore_ttl/converge", StepKind.CONVERGE, "", "", everything))
+        steps.append(Step("undo:restore_ttl/converge", StepKind.CONVERGE, "", "", everything, gate=_gate(book)))
     return steps
 
 

@@ -91,8 +91,8 @@ async def demo_run(watcher_of: Callable[[Callable[[], float]], Any], *, fault: b
         loaded = parse_plan(lab_plan(lab).encode(), "plans/mail-to-newmail.yaml", {})
         live = await look(loaded, setting)
         book = compile_runbook(loaded.plan, loaded.sha256, live.facts, partitions(live.facts))
-        questions = {e.key.owner: e.key.rdtype for s in book.steps if s.kind is StepKind.APPLY for e in s.edits}
-        for owner, rdtype in questions.items():
+        questions = {(e.key.owner, e.key.rdtype) for s in book.steps if s.kind is StepKind.APPLY for e in s.edits}
+        for owner, rdtype in sorted(questions):
             if (owner, rdtype) in lab.primary.zone.rrsets:  # nobody asks for what is not there yet
                 _users(lab, owner, rdtype)
         with watcher_of(clock.now) as inner:
@@ -150,9 +150,19 @@ def _tell(state: RunState, events: list[ev.Event], lab: LabWorld, broken_at: flo
             if exposure is None or change.before is None:
                 continue
             predicted = max(predicted, settled - applied[intent.op] + exposure.old_s)
-            last = _last_old(
-                lab, change.key.owner, change.key.rdtype, change.before, change.after, applied[intent.op], resolvers
-            )
+            since = applied[intent.op]
+            # After the next write of the same RRset the old version may live again.
+            later = [applied[w.op] for w in writes if w.op in applied and any(c.key == change.key for c in w.changes)]
+            until = min((t for t in later if t > since), default=float("inf"))
+            times = [
+                x.at
+                for x in lab.users.samples
+                if x.question == (change.key.owner, change.key.rdtype)
+                and since <= x.at < until
+                and x.who in resolvers
+                and _is_old(x.values, x.ttl, change.before, change.after)
+            ]
+            last = max(times, default=None)
             if last is not None:
                 worst = max(worst or 0.0, last - applied[intent.op])
         if predicted:
@@ -178,35 +188,10 @@ def _settled(events: list[ev.Event], step: str, applied: float) -> float:
     return applied
 
 
-def _last_old(
-    lab: LabWorld, owner: str, rdtype: str, before: RRset, after: RRset | None, since: float, resolvers: set[str]
-) -> float | None:
-    """When a resolver last gave the old version: old values, or a TTL that only the old version can have."""
-    times = [
-        s.at
-        for s in lab.users.samples
-        if s.question == (owner, rdtype)
-        and s.at >= since
-        and s.who in resolvers
-        and _is_old(s.values, s.ttl, before, after)
-    ]
-    return _before_next(times)
-
-
 def _is_old(values: tuple[str, ...], ttl: int, before: RRset, after: RRset | None) -> bool:
     if after is not None and before.values == after.values:
         return values == before.values and ttl > after.ttl
     return values == before.values
-
-
-def _before_next(times: list[float]) -> float | None:
-    """The end of the first unbroken time of old answers: after a rollback the old version lives again."""
-    end = None
-    for t in sorted(times):
-        if end is not None and t - end > 900:
-            break
-        end = t
-    return end
 
 
 def table(good: Told, bad: Told, seconds: float) -> str:

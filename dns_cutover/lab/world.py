@@ -55,13 +55,14 @@ class Users:
     rng: random.Random
     samples: list[Sample] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _stopped: bool = False
 
     def watch(self, server: Endpoint, question: NameType, every: float, *, recurse: bool) -> None:
         """Ask `server` at intervals around `every` lab seconds until `stop`."""
         self._tasks.append(asyncio.get_running_loop().create_task(self._ask(server, question, every, recurse)))
 
     async def _ask(self, server: Endpoint, question: NameType, every: float, recurse: bool) -> None:
-        while True:
+        while not self._stopped:
             reply = await self.asker.ask(server, *question, recurse=recurse)
             if isinstance(reply, Reply) and reply.rcode in ("NOERROR", "NXDOMAIN"):
                 found = reply.find(*question)
@@ -71,6 +72,8 @@ class Users:
 
     async def stop(self) -> None:
         """No more questions."""
+        # Python 3.11's wait_for can swallow a cancellation that comes together with an answer: the flag ends it then.
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

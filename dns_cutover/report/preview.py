@@ -14,7 +14,7 @@ WIDTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One step on the time line, in seconds from the start, if nobody is late and every wait is as long as it may be."""
+    """One step on the time line, in seconds from the start, if nobody is late and every wait is at its longest."""
 
     step: Step
     start: float
@@ -142,7 +142,8 @@ def preview_text(book: Runbook, sha256: str, now: float) -> str:
     out.append(f"{'':<20}{'after change':>14}{'after rollback':>16}  decided by")
     for t in tails(book):
         out.append(
-            f"{t['stage']:<20}{duration(t['after_change_s']):>14}{duration(t['after_rollback_s']):>16}  {safe(t['why'])}"
+            f"{t['stage']:<20}{duration(t['after_change_s']):>14}{duration(t['after_rollback_s']):>16}  "
+            f"{safe(t['why'])}"
         )
     for zone in book.zones:
         out += [

@@ -1,0 +1,5 @@
+"""`python -m dns_cutover`."""
+
+from dns_cutover.cli.main import main
+
+main()

@@ -1,0 +1,132 @@
+"""The engine in a virtual world: every crash point, every lost, late or muted message, foreign writes at every time."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.simulation.world import AFTER, BASE, LOCK, NAMES, ZONE, Fault, Question, RRset, World, play
+
+
+def assert_sound(w: World, outcome: str | None) -> None:
+    assert w.problems == []
+    assert LOCK not in w.zone, "the lock was left behind"
+    mine = [q for q in NAMES if q not in w.foreign_keys]
+    if outcome == "succeeded":
+        assert {q: w.zone.get(q) for q in mine} == {q: AFTER[q] for q in mine}
+    if outcome in ("rolled_back", "aborted", "conflict"):
+        assert {q: w.zone.get(q) for q in mine} == {q: BASE.get(q) for q in mine}
+
+
+def test_without_faults_it_succeeds_and_restores_ttls():
+    w = World(random.Random(1))
+    state = play(w)
+    assert state.outcome == "succeeded"
+    assert_sound(w, "succeeded")
+
+
+def test_a_failing_probe_takes_everything_back():
+    w = World(random.Random(1), broken=True)
+    state = play(w)
+    assert state.outcome == "rolled_back"
+    assert_sound(w, "rolled_back")
+
+
+def _calls(broken: bool) -> int:
+    w = World(random.Random(1), broken=broken)
+    play(w)
+    return w.calls
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_crash_at_every_call_changes_nothing_in_the_end(broken):
+    for at in range(1, _calls(broken) + 1):
+        w = World(random.Random(1), broken=broken, crash_at=at)
+        state = play(w)
+        assert state.outcome == ("rolled_back" if broken else "succeeded"), f"crash at call {at}"
+        assert_sound(w, state.outcome)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("kind", ["lost", "mute", "zombie"])
+def test_every_message_may_be_lost_muted_or_late(broken, kind):
+    reference = World(random.Random(1), broken=broken)
+    play(reference)
+    for at in range(1, reference.updates + 1):
+        for delay in (5.0, 60.0, 4000.0) if kind == "zombie" else (0.0,):
+            w = World(random.Random(1), broken=broken, fault_at=at, fault=Fault(kind, delay))
+            state = play(w)
+            w.advance(5000)
+            assert state.outcome == ("rolled_back" if broken else "succeeded"), f"{kind} at update {at}"
+            assert_sound(w, state.outcome)
+
+
+def test_a_crash_at_every_call_with_every_transport_fault():
+    for at in range(1, _calls(False) + 1, 3):
+        for kind in ("lost", "mute", "zombie"):
+            for update in range(1, 9):
+                w = World(random.Random(1), crash_at=at, fault_at=update, fault=Fault(kind, 100.0))
+                state = play(w)
+                w.advance(5000)
+                assert state.outcome == "succeeded", f"crash at {at}, {kind} at update {update}"
+                assert_sound(w, state.outcome)
+
+
+FOREIGN: list[tuple[Question, RRset | None]] = [
+    ((ZONE, "MX"), RRset(300, ("10 third.test.",))),
+    ((f"www.{ZONE}", "A"), RRset(30, ("192.0.2.66",))),
+    ((f"nm1.{ZONE}", "CNAME"), RRset(60, ("other.test.",))),
+    ((f"nm1.{ZONE}", "A"), RRset(60, ("192.0.2.66",))),
+    ((f"www.{ZONE}", "A"), RRset(7200, ("192.0.2.1",))),
+]
+
+
+@pytest.mark.parametrize(("question", "rrset"), FOREIGN)
+def test_a_foreign_write_at_any_time_is_never_overwritten(question, rrset):
+    for when in [*range(1001, 1060, 7), *range(1100, 7000, 211)]:
+        w = World(random.Random(1), foreign_at={float(when): (question, rrset)})
+        state = play(w)
+        assert state.final, f"at {when}: {state.hold}"
+        assert_sound(w, state.outcome)
+        assert w.zone.get(question) == rrset
+        assert state.outcome in ("succeeded", "conflict", "rolled_back", "rollback_failed", "aborted")
+
+
+def test_what_others_add_to_an_edited_rrset_is_kept():
+    for when in range(1100, 7000, 311):
+        w = World(random.Random(1))
+        w.at(float(when), lambda w=w: _add(w))
+        state = play(w)
+        assert state.outcome == "succeeded", f"at {when}"
+        assert w.problems == []
+        assert set(w.zone[ZONE, "TXT"].values) == {'"both"', '"verification"', '"theirs"'}
+
+
+def _add(w: World) -> None:
+    old = w.zone[ZONE, "TXT"]
+    w.foreign((ZONE, "TXT"), RRset(old.ttl, tuple(sorted((*old.values, '"theirs"')))))
+
+
+def test_a_longer_ttl_that_was_put_back_is_outlived():
+    """Somebody raises the TTL during the wait and puts it back: nobody sees it afterwards, but caches may hold it."""
+    w = World(random.Random(1))
+    low = RRset(30, ("192.0.2.1",))
+    w.at(3000.0, lambda: w.foreign((f"www.{ZONE}", "A"), RRset(7200, ("192.0.2.1",))))
+    w.at(3100.0, lambda: w.foreign((f"www.{ZONE}", "A"), low))
+    w.at(3101.0, w.foreign_keys.clear)
+    state = play(w)
+    assert state.outcome == "succeeded"
+    changed = next(t for t, v in w.served if w.versions[v].get((f"www.{ZONE}", "A"), low).values == ("192.0.2.9",))
+    assert changed >= 3100 + 7200
+
+
+def test_the_journal_folds_to_the_same_state_at_every_length():
+    w = World(random.Random(1), broken=True)
+    play(w)
+    from dns_cutover.engine.journal import from_envelope, to_envelope
+    from dns_cutover.engine.state import fold
+
+    events = [from_envelope(e) for e in w.journal]
+    assert [to_envelope("r", n, e) for n, e in enumerate(events)] == w.journal
+    assert fold("r", events).final
