@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from .harness.hierarchy import Hierarchy
 from .harness.primary import Authority
 from .harness.update_proxy import UpdateProxy
 from .harness.zones import Zone
+
+LOG_TAIL = 4000  # characters of each server's log that a failed test shows
 
 
 @pytest.fixture(scope="session")
@@ -21,18 +25,31 @@ def block(worker_id: str) -> network.Block:
 
 
 @pytest.fixture(scope="session")
-def lab(block: network.Block, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hierarchy]:
+def lab(block: network.Block) -> Iterator[Hierarchy]:
     """All servers, none started yet. Tests use `hierarchy`, `world` or `primary`, which repair what they did."""
-    lab = Hierarchy(tmp_path_factory.mktemp("lab"), block)
-    yield lab
-    lab.stop()
+    # Not pytest's own directory: names of UNIX sockets must be short.
+    with tempfile.TemporaryDirectory(prefix="lab-") as directory, Hierarchy(Path(directory), block) as lab:
+        yield lab
 
 
 @pytest.fixture
 def hierarchy(lab: Hierarchy) -> Iterator[Hierarchy]:
     """The lab, with nothing started on its behalf; whatever the test does to its servers is repaired afterwards."""
+    lab.mark_logs()
     yield lab
     lab.heal()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the servers logged during a test that failed."""
+    report = yield
+    lab = getattr(item, "funcargs", {}).get("hierarchy")
+    if report.failed and isinstance(lab, Hierarchy):
+        report.sections += [
+            (f"Log of {name}", text[-LOG_TAIL:]) for name, text in lab.logs_since_mark().items() if text
+        ]
+    return report
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from .network import HarnessError, find
 PORT = 53
 START_DEADLINE = 20.0  # seconds; a healthy start takes 0.1
 STOP_DEADLINE = 5.0
+LONGEST_DIRECTORY = 75  # of the 107 octets that a UNIX socket's name may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Daemon(ABC):
         self.address = address
         self._process: subprocess.Popen[bytes] | None = None
         self._suspended = False
+        self._mark = 0
 
     # What a daemon must say about itself
 
@@ -88,6 +91,8 @@ class Daemon(ABC):
         """Start the process without waiting for it to answer."""
         if self.running:
             return
+        if len(os.fspath(self.directory)) > LONGEST_DIRECTORY:
+            raise HarnessError(f"control sockets do not fit under a path as long as {self.directory}")
         if not self.directory.exists():
             self.directory.mkdir(parents=True)
             self.configure()
@@ -96,7 +101,12 @@ class Daemon(ABC):
         wrapped = [find("setpriv"), "--pdeathsig", "KILL", find(self.program), *self.command()]
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                wrapped, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                wrapped,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
             )
         self._suspended = False
 
@@ -145,9 +155,14 @@ class Daemon(ABC):
         self.start()
 
     def suspend(self) -> None:
-        """SIGSTOP: the address stays bound and swallows every question."""
+        """SIGSTOP: the address stays bound and swallows every question. Returns when nothing runs any more."""
         self._signal(signal.SIGSTOP)
         self._suspended = True
+        deadline = time.monotonic() + STOP_DEADLINE
+        while set(_thread_states(self.pid)) != {"T"}:
+            if time.monotonic() > deadline:
+                raise HarnessError(f"{self.program} does not stop")
+            os.sched_yield()
 
     def wake(self) -> None:
         """SIGCONT: whatever was swallowed is answered late."""
@@ -165,28 +180,24 @@ class Daemon(ABC):
             self.start()
 
     def _signal(self, number: int) -> None:
-        # Also its children: NSD serves from a child process.
-        pid = self.pid
-        for one in (pid, *_descendants(pid)):
-            signal_process(one, number)
+        # To the whole group at once: NSD serves from children and replaces them at every reload.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
     def _end(self, number: int) -> None:
-        process = self._process
-        if process is None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
             return
-        if process.poll() is None:
-            family = _descendants(process.pid)
-            if self._suspended:
-                self.wake()
+        with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
-            try:
-                process.wait(STOP_DEADLINE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            for child in family:
-                signal_process(child, signal.SIGKILL)
-        self._process = None
+            os.killpg(process.pid, signal.SIGCONT)  # it may be suspended, and could not end
+        try:
+            process.wait(STOP_DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     # What it said
 
@@ -197,6 +208,14 @@ class Daemon(ABC):
     def log_text(self) -> str:
         """All that it logged since its first start."""
         return self._output.read_text(errors="replace") if self._output.exists() else ""
+
+    def mark_log(self) -> None:
+        """Remember where the log ends now, for `log_since_mark`."""
+        self._mark = len(self.log_text())
+
+    def log_since_mark(self) -> str:
+        """What it logged since then."""
+        return self.log_text()[self._mark :]
 
     def questions(self) -> list[Asked]:
         """The query log. Raises HarnessError for daemons that keep none."""
@@ -216,17 +235,14 @@ class Daemon(ABC):
         return result.stdout
 
 
-def signal_process(pid: int, number: int) -> None:
-    """Send a signal to a process that may be gone already."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *_descendants(child)]
-    return found
+def _thread_states(group: int) -> list[str]:
+    """State letters of all threads of all processes in a process group (proc(5))."""
+    states: list[str] = []
+    for stat in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(fields[2]) == group:
+            states.append(fields[0])
+    return states

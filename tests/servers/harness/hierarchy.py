@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from . import client
 from .bind import Bind
@@ -20,6 +20,7 @@ from .zones import DEFAULT_RECORDS, Timers, Zone, make_zone
 ROOT, REGISTRY = 1, 2
 BIND, NSD, KNOT, POWERDNS = 11, 12, 21, 22
 UNBOUND, RECURSOR = 31, 32
+STEADY = 5  # looks in a row, a hundredth of a second apart
 EXTRA = range(40, 60)  # caches and proxies that single tests add
 
 NS1, NS2, NS3, NS4 = NAMES = ("ns1.nic.test.", "ns2.nic.test.", "ns3.nic.test.", "ns4.nic.test.")
@@ -104,6 +105,21 @@ class Hierarchy:
         for daemon in reversed(self._started + self._extra):
             daemon.stop()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def mark_logs(self) -> None:
+        """Remember where the logs end now."""
+        for daemon in self._started:
+            daemon.mark_log()
+
+    def logs_since_mark(self) -> dict[str, str]:
+        """What every daemon logged since then, by the name of its directory."""
+        return {daemon.directory.name: daemon.log_since_mark() for daemon in self._started + self._extra}
+
     # Additions of single tests
 
     def spare_address(self) -> str:
@@ -146,18 +162,24 @@ class Hierarchy:
         zone = make_zone(self.fresh_origin(), PUBLISHED, records, timers)
         self.bind.add_zone(zone)
         self.nsd.add_zone(zone)
+        self.settle(zone.origin)
         client.write(self.registry.address, "test.", zone.origin.split(".")[0], 300, "NS", *PUBLISHED)
         return zone
 
     def settle(self, origin: str, patience: float = client.PATIENCE) -> int:
-        """Wait until the secondary has the primary's serial, and return it."""
+        """Wait until the secondary has the primary's serial for good, and return it.
 
-        def equal() -> bool:
-            serials = [client.serial(server, origin) for server in self.authoritative]
-            return serials[0] is not None and serials[0] == serials[1]
+        For good: NSD can give an old answer after the first new one, from a child that is on its way out.
+        """
+        seen: list[int | None] = []
 
-        client.wait_until(equal, f"primary and secondary of {origin} have one serial", patience)
-        serial = client.serial(self.bind.address, origin)
+        def steady() -> bool:
+            serials = {client.serial(server, origin) for server in self.authoritative}
+            seen.append(serials.pop() if len(serials) == 1 else None)
+            return len(seen) >= STEADY and seen[-1] is not None and len(set(seen[-STEADY:])) == 1
+
+        client.wait_until(steady, f"primary and secondary of {origin} have one serial", patience)
+        serial = seen[-1]
         assert serial is not None
         return serial
 
