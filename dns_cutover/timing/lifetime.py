@@ -117,11 +117,11 @@ class VersionLedger:
     spells: Mapping[tuple[RRsetKey, Values], tuple[Spell, ...]] = field(default_factory=dict)
 
     def published(self, key: RRsetKey, version: Version) -> VersionLedger:
-        """`version` is served from now on, until it is withdrawn. Also for every longer TTL seen on the way."""
+        """`version` is served until it is withdrawn; an earlier death of the same values is void."""
         return self._with(key, version.values, Spell(version.ttl, math.inf))
 
     def observed(self, key: RRsetKey, version: Version, at: float) -> VersionLedger:
-        """A server gave `version` at `at`: after a withdrawal, a laggard; its life is prolonged to that moment."""
+        """A server gave `version` at `at`: a laggard, or a longer TTL. At that TTL it was served until then at least."""
         return self._with(key, version.values, Spell(version.ttl, at))
 
     def withdrawn(self, key: RRsetKey, values: Values, at: float, *, ttl: int | None = None) -> VersionLedger:

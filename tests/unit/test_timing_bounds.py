@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_timing_worlds import (
     APEX,
@@ -30,6 +30,7 @@ from dns_cutover.timing.exposure import (
     Tail,
     guaranteed_at,
     joint_tail,
+    old_lifetime,
     rollback_tail,
     stage_tail,
     usable_at,
@@ -143,6 +144,7 @@ def any_case(draw: st.DrawFn) -> Case:
     return draw(st.sampled_from([case, case.backwards()]))
 
 
+@settings(deadline=None)
 @given(
     case=any_case(),
     undo=st.booleans(),
@@ -211,6 +213,13 @@ def test_an_adversary_reaches_the_tail_of_every_line_of_the_table(line, worlds, 
     assert max(longest) >= max(tails) - NEAR
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_cname_that_comes_carries_the_life_of_every_type_at_its_name(order):
+    case = next(c for c in cases(*order) if c.name == "addresses to CNAME")
+    tail = next(old_lifetime(c, context, BARE) for c, context in case.changes() if c.key.rdtype == "CNAME")
+    assert tail.seconds - NEAR <= reached(case, BARE) <= tail.seconds
+
+
 def test_while_a_cname_gives_way_its_absence_was_never_served_so_that_n_is_only_caution():
     case = next(c for c in cases(20, 5, 50) if c.name == "CNAME to addresses")
     assert stage_tail(case.changes(), BARE, 0) == Tail(50.0, "its absence is cached for 50 s")
@@ -226,6 +235,7 @@ def test_a_created_name_is_guaranteed_when_its_absence_is_dead_and_that_is_later
     assert (guaranteed > 100 + 5) == (policy is not BARE)
 
 
+@settings(deadline=None)
 @given(stops=st.lists(quarters, min_size=1, max_size=4), later=quarters, rng=st.randoms(use_true_random=False))
 def test_a_created_name_is_usable_after_d_where_nobody_asked(stops, later, rng):
     case = next(c for c in cases(50, 20, 5) if c.name == "created")

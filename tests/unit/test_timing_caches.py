@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_timing_worlds import (
     APEX,
@@ -38,6 +38,7 @@ def test_ttl_5_behind_two_caches_with_minimum_20_lives_39_seconds():
     assert lifetime(5, CachePolicy((20.0, 20.0), 0.0)) == 40
 
 
+@settings(deadline=None)
 @given(
     policy=policies(),
     ttl=ttls,
@@ -70,6 +71,7 @@ def test_caches_that_count_whole_seconds_outlive_the_bound_of_exact_ones():
     assert dead_time(0.25, 5, CachePolicy((0.0, 0.0), 0.0, tick=1.0)) > 6.5
 
 
+@settings(deadline=None)
 @given(
     policy=policies(),
     lives=st.lists(

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_timing_worlds import (
     BARE,
@@ -50,6 +50,7 @@ class Flattening:
         return (replace(got, owner=owner, ttl=self.ttl),)
 
 
+@settings(deadline=None)
 @given(
     policy=policies(), target=ttls, refresh=st.integers(4, 60), served=ttls, first=quarters, at=quarters, warm=quarters
 )
@@ -89,6 +90,7 @@ def delegation(
     return DelegatedAuthority("x.", parent, {"old.": old, "new.": new}, lambda n: 0, floor=floor)
 
 
+@settings(deadline=None)
 @given(
     policy=policies(),
     parent_ttl=ttls,

@@ -57,6 +57,7 @@ ABSENCE, WILDCARD = "its absence is cached for 300 s", "a wildcard answers with 
             Tail(460, "CNAME at the same name at 400 s"),
             Tail(460, "CNAME at the same name at 400 s"),
         ),
+        (change("A", None, A2), NameContext(300, {"CNAME": 30}), Tail(360, ABSENCE), Tail(360, ABSENCE)),
         (change("CNAME", CN, None), NameContext(300), Tail(90, "CNAME at 30 s"), Tail(360, ABSENCE)),
         (change("A", A1, A1), NameContext(300), Tail(0, "nothing changes"), Tail(0, "nothing changes")),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dns_cutover.timing.schedule import (
@@ -93,6 +93,7 @@ stage_timings = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(stage_timings, max_size=6))
 def test_no_stage_starts_before_its_lead_its_wait_and_the_bake_before_it(stages):
     line = plan_timeline(stages)

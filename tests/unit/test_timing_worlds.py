@@ -15,7 +15,7 @@ from dns_cutover.timing.population import Cache, Client, Given
 EPS = 1 / 64
 NEAR = 8 * EPS
 BARE = CachePolicy((0.0,), 0.0)
-POLICIES = [BARE, CachePolicy((7.0,), 3.0), CachePolicy((25.0, 0.0, 30.0), 60.0)]
+POLICIES = [BARE, CachePolicy((7.0,), 3.0), CachePolicy((25.0, 10.0, 30.0), 60.0)]
 NAME, EDGE = "www.x.", "edge.x."
 KEY = RRsetKey("main", NAME, "A")
 APEX = {("x.", "SOA"): RRset(900, ("ns.x. host.x. 1 2 3 4 5",))}
