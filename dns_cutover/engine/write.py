@@ -22,7 +22,7 @@ from dns_cutover.providers.interface import (
     Unreachable,
     ZoneMoved,
 )
-from dns_cutover.records import Change, Mismatch, realise
+from dns_cutover.records import Change, Mismatch, RRsetKey, realise
 from dns_cutover.runbook.model import Step, StepKind
 
 if TYPE_CHECKING:
@@ -141,16 +141,15 @@ async def _extended(
 ) -> bool:
     """Whether the zone's history shows a longer-lived version than the wait was computed for."""
     s = journal.state
-    since = min((s.serials.get(c.key, guards.serial) for c in changes), default=guards.serial)
-    if since == guards.serial:
-        return False
-    try:
-        longest = await provider.history(since, [c.key for c in changes])
-    except Unreachable as exc:
-        await journal.put(ev.Missed(journal.ports.clock.now(), step.id, exc.what, exc.why, exc.hints))
-        return True
-    if longest is None:
-        return False
+    longest: dict[RRsetKey, int] = {}
+    # Each RRset from where its history is known: what was outlived once must not be waited for again.
+    for since in sorted({s.serials.get(c.key, guards.serial) for c in changes} - {guards.serial}):
+        keys = [c.key for c in changes if s.serials.get(c.key, guards.serial) == since]
+        try:
+            longest.update(await provider.history(since, keys) or {})
+        except Unreachable as exc:
+            await journal.put(ev.Missed(journal.ports.clock.now(), step.id, exc.what, exc.why, exc.hints))
+            return True
     now = journal.ports.clock.now()
     extra = s.book.client_floor + sum(s.book.floors[1:])
     floor = s.book.floors[0] if s.book.floors else 0.0
