@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from .harness import network
+from .harness.bind import Bind
 from .harness.hierarchy import Hierarchy
+from .harness.knot import Knot
+from .harness.powerdns import PowerDns
 from .harness.primary import Authority
 from .harness.update_proxy import UpdateProxy
 from .harness.zones import Zone
@@ -50,6 +53,27 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             (f"Log of {name}", text[-LOG_TAIL:]) for name, text in lab.logs_since_mark().items() if text
         ]
     return report
+
+
+@pytest.fixture
+def bind(hierarchy: Hierarchy) -> Bind:
+    """BIND, primary for example.test."""
+    hierarchy.ensure(hierarchy.bind)
+    return hierarchy.bind
+
+
+@pytest.fixture
+def knot(hierarchy: Hierarchy) -> Knot:
+    """Knot, primary for knot.test."""
+    hierarchy.ensure(hierarchy.knot)
+    return hierarchy.knot
+
+
+@pytest.fixture
+def powerdns(hierarchy: Hierarchy) -> PowerDns:
+    """PowerDNS, primary for pdns.test."""
+    hierarchy.ensure(hierarchy.powerdns)
+    return hierarchy.powerdns
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ from .harness import client, network
 from .harness.bind import Bind
 from .harness.caches import Cache, CacheLimits
 from .harness.hierarchy import Hierarchy
+from .harness.knot import Knot
 from .harness.network import HarnessError
+from .harness.powerdns import PowerDns
 from .harness.primary import Authority
 from .harness.zones import KEY_ALGORITHM, KEY_NAME, WRONG_SECRET, Timers, Zone, make_zone
 
@@ -72,21 +74,19 @@ def test_primary_keeps_updates_when_killed_and_started_again(primary: Authority,
     assert client.ask(primary.address, f"www.{zone.origin}", "A").values == ("192.0.2.99",)
 
 
-def test_frozen_zone_refuses_updates_until_thawed(hierarchy: Hierarchy) -> None:
-    hierarchy.ensure(hierarchy.bind)
-    bind, origin = hierarchy.bind, hierarchy.fresh_zone(hierarchy.bind).origin
+def test_frozen_zone_refuses_updates_until_thawed(bind: Bind, hierarchy: Hierarchy) -> None:
+    origin = hierarchy.fresh_zone(bind).origin
     bind.freeze(origin)
     assert client.update(bind.address, origin, lambda m: m.delete("www", "A")) == "REFUSED"
     bind.thaw(origin)
     assert client.update(bind.address, origin, lambda m: m.delete("www", "A")) == "NOERROR"
 
 
-def test_policy_of_one_zone_can_forbid_a_name(hierarchy: Hierarchy) -> None:
-    hierarchy.ensure(hierarchy.bind)
+def test_policy_of_one_zone_can_forbid_a_name(bind: Bind, hierarchy: Hierarchy) -> None:
     zone = make_zone(hierarchy.fresh_origin(), ["ns1.nic.test."])
-    hierarchy.bind.policies[zone.origin] = f"grant {KEY_NAME} name www.{zone.origin} A;"
-    hierarchy.bind.add_zone(zone)
-    address = hierarchy.bind.address
+    bind.policies[zone.origin] = f"grant {KEY_NAME} name www.{zone.origin} A;"
+    bind.add_zone(zone)
+    address = bind.address
     assert client.update(address, zone.origin, lambda m: m.replace("www", 5, "A", "192.0.2.99")) == "NOERROR"
     assert client.update(address, zone.origin, lambda m: m.add("new", 5, "A", "192.0.2.99")) == "REFUSED"
 
@@ -150,10 +150,9 @@ def test_cache_limits_are_honoured(which: str, world: Hierarchy, published: Zone
     assert (client.ask(cache.address, f"api.{published.origin}", "A").ttl or 0) == 90
 
 
-def test_caches_find_zones_on_every_primary(world: Hierarchy) -> None:
-    world.ensure(world.knot, world.powerdns)
+def test_caches_find_zones_on_every_primary(world: Hierarchy, knot: Knot, powerdns: PowerDns) -> None:
     for resolver in world.resolvers:
-        for origin in ("example.test.", "knot.test.", "pdns.test."):
+        for origin in ("example.test.", knot.zones[0].origin, powerdns.zones[0].origin):
             assert client.ask(resolver, f"www.{origin}", "A").values == ("192.0.2.10",)
 
 

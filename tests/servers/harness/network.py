@@ -7,7 +7,9 @@ started later (daemons, xdist workers, the tool under test) is inside too.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import getpass
 import os
 import shutil
 import subprocess
@@ -61,20 +63,23 @@ def enter() -> None:
     """
     if inside():
         return
+    with contextlib.suppress(KeyError, OSError):  # a user without a name
+        # Inside everybody is root: whoever names directories after the user needs the real name.
+        os.environ.setdefault("LOGNAME", getpass.getuser())
     uid, gid = os.getuid(), os.getgid()
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:
-        # Root inside is this user outside: enough for port 53, and the user's files stay their own.
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    elif libc.unshare(CLONE_NEWNET) != 0:  # containers may forbid user namespaces and still let root do this
-        return
     try:
+        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:
+            # Root inside is this user outside: enough for port 53, and the user's files stay their own.
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+            Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+        elif libc.unshare(CLONE_NEWNET) != 0:  # containers may forbid user namespaces and still let root do this
+            return
         # The world outside is there and silent, as behind a firewall: without a route it would fail at once.
         steps = "link set lo up\nroute add default dev lo\n"
         subprocess.run([find("ip"), "-batch", "-"], input=steps, text=True, check=True, capture_output=True)
-    except (HarnessError, subprocess.CalledProcessError):
+    except (HarnessError, OSError, subprocess.CalledProcessError):  # AppArmor lets it be made, and nothing be done in it
         return
     os.environ[MARK] = os.readlink("/proc/self/ns/net")
 
