@@ -79,8 +79,8 @@ def enter() -> None:
         # The world outside is there and silent, as behind a firewall: without a route it would fail at once.
         steps = "link set lo up\nroute add default dev lo\n"
         subprocess.run([find("ip"), "-batch", "-"], input=steps, text=True, check=True, capture_output=True)
-    except (HarnessError, OSError, subprocess.CalledProcessError):  # AppArmor lets it be made, and nothing be done in it
-        return
+    except (HarnessError, OSError, subprocess.CalledProcessError):
+        return  # no `ip`, or AppArmor, which lets a namespace be made and nothing be done in it
     os.environ[MARK] = os.readlink("/proc/self/ns/net")
 
 
