@@ -111,9 +111,16 @@ class Tool:
     ) -> None:
         unbound, recursor = self.world.resolvers
         text = PLAN.format(
-            zone=self.zone.origin.rstrip("."), server=server or self.world.bind.address,
-            unbound=unbound, recursor=recursor, low=low, bake=bake, deadline=deadline, unreachable=unreachable, port=self.service.port,
-        )  # fmt: skip
+            zone=self.zone.origin.rstrip("."),
+            server=server or self.world.bind.address,
+            unbound=unbound,
+            recursor=recursor,
+            low=low,
+            bake=bake,
+            deadline=deadline,
+            unreachable=unreachable,
+            port=self.service.port,
+        )
         self.plan.write_text(text)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -5,7 +5,9 @@ The provider's real decision code runs on a virtual transport. No asyncio: a dri
 
 from __future__ import annotations
 
+import contextlib
 import heapq
+import itertools
 import random
 import types
 from collections.abc import Callable, Collection, Generator, Mapping
@@ -294,7 +296,7 @@ class Transport:
         await self.w.point()
         out: dict[Question, int] = {}
         versions = self.w.versions
-        for old, new in zip(versions, versions[1:], strict=False):
+        for old, new in itertools.pairwise(versions):
             if self.w.serial(old) >= since_serial:
                 for q, rrset in new.items():
                     if old.get(q) != rrset:
@@ -405,10 +407,9 @@ def play(w: World, *, restarts: int = 5, limit: float = 400_000.0) -> RunState:
             state = w.state()
             assert state is not None
         w.dead = False
-        try:
+        # A driver that stands back (LockHeld) is followed by the next one, as a crash is.
+        with contextlib.suppress(CutoverError):
             step(w, drive(state, w.ports(f"p{attempt}")), limit)
-        except CutoverError:
-            pass
         w.crash_at = -1
         w.advance(30)
     state = w.state()
