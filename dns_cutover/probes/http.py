@@ -14,6 +14,7 @@ import httpcore
 
 from dns_cutover.address import split_address
 from dns_cutover.probes.interface import ProbeSpec, Verdict
+from dns_cutover.probes.network import judge
 from dns_cutover.probes.resolve import Resolve
 
 MAX_BODY = 1024 * 1024
@@ -57,6 +58,20 @@ def _context(verify: bool | str) -> ssl.SSLContext:
 
 async def probe(spec: ProbeSpec, resolve: Resolve) -> tuple[Verdict, str]:
     """Success: the status is expected (200 to 399 by default) and the body has `expect_body`."""
+    try:
+        return await _probe(spec, resolve)
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as exc:
+        # The library's own exceptions hide what happened below it; the first known cause tells.
+        cause: BaseException | None = exc
+        while cause is not None:
+            known = judge(cause)
+            if known is not None:
+                return known
+            cause = cause.__cause__ or cause.__context__
+        return Verdict.FAILURE, str(exc) or type(exc).__name__
+
+
+async def _probe(spec: ProbeSpec, resolve: Resolve) -> tuple[Verdict, str]:
     o = spec.options
     url, pin = str(o["url"]), split_address(str(o["address"])) if o.get("address") else None
     first = urlsplit(url)

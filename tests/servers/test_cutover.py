@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dns.update
@@ -102,6 +102,7 @@ class Tool:
 
     def __init__(self, folder: Path, service: Service, world: Hierarchy, zone: Zone) -> None:
         self.folder, self.service, self.world, self.zone = folder, service, world, zone
+        self.processes: list[subprocess.Popen[str]] = []
         self.store = folder / "runs.sqlite3"
         self.plan = folder / "plan.yaml"
         self.events = folder / "events.jsonl"
@@ -125,9 +126,17 @@ class Tool:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "dns_cutover", "--store", str(self.store), *arguments]
-        return subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
-        )
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, stdin=subprocess.DEVNULL)
+        self.processes.append(process)
+        return process
+
+    def close(self) -> None:
+        """Nothing survives the test."""
+        for process in self.processes:
+            process.kill()
+            process.communicate()
+        self.service.break_()
 
     def call(self, *arguments: str, timeout: float = 200) -> tuple[int, str, str]:
         process = self.start(*arguments)
@@ -158,7 +167,9 @@ class Tool:
 
 
 @pytest.fixture
-def tool(tmp_path: Path, world: Hierarchy, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Tool:
+def tool(
+    tmp_path: Path, world: Hierarchy, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Tool]:
     """The tool beside a zone of the test's own, whose TTLs die after six seconds unless the test says more."""
     monkeypatch.setenv("CUTOVER_TSIG", KEY_SECRET)
     ttl = getattr(request, "param", 6)
@@ -166,7 +177,8 @@ def tool(tmp_path: Path, world: Hierarchy, request: pytest.FixtureRequest, monke
     world.settle(zone.origin)
     made = Tool(tmp_path, Service(), world, zone)
     made.write_plan()
-    return made
+    yield made
+    made.close()
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 200) -> tuple[int, str]:
@@ -453,6 +465,7 @@ def test_two_runs_of_one_plan_from_two_stores_one_stands_back(tool: Tool) -> Non
     process = tool.run()
     tool.wait_for(lambda e: e["type"] == "applied" and e["step"] == "overlap/lower_ttl")
     other = Tool(tool.folder, tool.service, tool.world, tool.zone)
+    other.processes = tool.processes
     other.store = tool.folder / "other.sqlite3"
     tool.world.settle(tool.zone.origin)
     code, _, err = other.call("run", str(tool.plan), "--yes")
