@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dns_cutover.store.envelopes import checked
 from dns_cutover.store.interface import Envelope, RunEntry
 
 
@@ -14,21 +15,21 @@ class MemoryStore:
         self._runs: dict[str, list[Envelope]] = {}
 
     async def append(self, envelopes: Sequence[Envelope]) -> bool:
-        """See the interface."""
-        run = self._runs.setdefault(envelopes[0].run_id, [])
-        if len(run) != envelopes[0].seq:
+        """See the interface. Raises ValueError for envelopes that are not consecutive."""
+        rows = checked(envelopes)
+        if len(self._runs.get(rows[0].run_id, ())) != rows[0].seq:
             return False
-        run.extend(envelopes)
+        self._runs.setdefault(rows[0].run_id, []).extend(rows)
         return True
 
     async def load(self, run_id: str, start: int = 0) -> tuple[Envelope, ...]:
         """See the interface."""
-        return tuple(self._runs.get(run_id, [])[start:])
+        return tuple(self._runs.get(run_id, [])[max(start, 0) :])
 
     async def runs(self) -> tuple[RunEntry, ...]:
         """See the interface."""
-        entries = [RunEntry(i, len(r), r[0].ts, r[-1].ts) for i, r in self._runs.items() if r]
-        return tuple(sorted(entries, key=lambda e: e.created, reverse=True))
+        entries = [RunEntry(i, len(r), min(e.ts for e in r), max(e.ts for e in r)) for i, r in self._runs.items()]
+        return tuple(sorted(entries, key=lambda e: (-e.created, e.run_id)))
 
     async def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to give back: what was appended can still be loaded."""

@@ -1,11 +1,17 @@
-"""From a store's URL to a store. SQLAlchemy is imported only here, and only when a store is opened."""
+"""From a store's URL to a store. SQLAlchemy is imported only here, and only when a store needs it."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from dns_cutover.errors import UsageError
 from dns_cutover.store.interface import Store
+
+SUPPORTED = ("sqlite:///PATH", "a path", "memory:")
+
+# One letter before a colon is more likely a strange file name than a scheme.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
 def default_path() -> Path:
@@ -16,21 +22,32 @@ def default_path() -> Path:
 
 
 def open_store(url: str | None) -> Store:
-    """The store at `url`: `sqlite:///PATH`, a path, or `memory:`; the default without one.
+    """The store at `url`: `sqlite:///PATH`, a path, or `memory:`; the user's own store without one.
 
-    Raises UsageError, Unavailable.
+    Three slashes and a relative path, four and an absolute one, as SQLAlchemy has it. Raises UsageError, Unavailable.
     """
-    if url == "memory:":
+    if not url:
+        return _sqlite(default_path())
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return _sqlite(Path(url))
+    if url.lower() == "memory:":
         from dns_cutover.store.memory import MemoryStore
 
         return MemoryStore()
+    path = url[len("sqlite:///") :]
+    if url.lower().startswith("sqlite:///") and path:
+        return _sqlite(Path(path))
+    # The rest of the URL may hold a password: it is not repeated.
+    kind = scheme[1].lower()
+    raise UsageError(
+        "the store's address names no file" if kind == "sqlite" else f"there is no store of the kind {kind}",
+        "A file's name with a colon in it can be written as ./NAME.",
+        tuple(f"supported: {form}" for form in SUPPORTED),
+    )
+
+
+def _sqlite(path: Path) -> Store:
     from dns_cutover.store.sql import sqlite_store
 
-    if not url:
-        return sqlite_store(default_path())
-    if url.startswith("sqlite:///"):
-        return sqlite_store(Path(url.removeprefix("sqlite:///")))
-    if "://" in url or url.endswith(":"):
-        scheme = url.partition(":")[0]
-        raise UsageError(f"there is no store of the kind {scheme}", "", ("supported: sqlite:///PATH, a path, memory:",))
-    return sqlite_store(Path(url))
+    return sqlite_store(path)

@@ -1,112 +1,153 @@
-"""Runs in a SQL database, by SQLAlchemy Core. SQLite today; nothing here is particular to it but its pragmas.
+"""Runs in a SQL database, by SQLAlchemy Core. What is particular to SQLite stands at the end; the rest is any SQL.
 
-Calls are short and made within the coroutine: a thread in between would only blur what a crash leaves behind.
+The methods are coroutines by contract, but make their short calls synchronously: a thread in between would only blur
+what a crash leaves behind. Once `append` returns True the rows are on disk; before that, none of them is.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text, create_engine, event, func, insert, select
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from dns_cutover.errors import Unavailable
+from dns_cutover.store.envelopes import MAX_RUN_ID, checked
 from dns_cutover.store.interface import Envelope, RunEntry
+from dns_cutover.store.trouble import OTHER_STORE, foreign, newer, unavailable
 
 SCHEMA_VERSION = 1
+BUSY_SECONDS = 10
+
 _metadata = MetaData()
 _journal = Table(
     "journal",
     _metadata,
-    Column("run_id", String(64), primary_key=True),
-    Column("seq", Integer, primary_key=True),
-    Column("ts", Float, nullable=False),
+    Column("run_id", String(MAX_RUN_ID), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("ts", Float(53), nullable=False),
     Column("body", Text, nullable=False),
 )
-_schema = Table("schema_version", _metadata, Column("version", Integer, primary_key=True))
+_schema = Table("schema_version", _metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+# How SQLite begins a transaction; any other database ignores it.
+_BEGIN = "dns_cutover_begin"
+_READS, _WRITES = "BEGIN", "BEGIN IMMEDIATE"
 
 
 class SqlStore:
-    """Implements `store.interface.Store` on a database URL. Raises Unavailable for everything the database refuses."""
+    """Implements `store.interface.Store`. `label` is what messages call it: it must carry no secret.
 
-    def __init__(self, url: str, label: str) -> None:
+    Every refusal of the database is raised as Unavailable, by the constructor too.
+    """
+
+    def __init__(self, url: URL, label: str) -> None:
         self._label = label
         self._engine = create_engine(url)
         if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _sqlite_pragmas)
+            event.listen(self._engine, "connect", _sqlite_connect)
             event.listen(self._engine, "begin", _sqlite_begin)
-        with self._errors(), self._engine.begin() as db:
+        try:
+            with self._connection() as db:
+                ready = self._recognise(db)
+            if not ready:
+                self._create()
+        except Unavailable:
+            self._engine.dispose()
+            raise
+
+    def _recognise(self, db: Connection) -> bool:
+        """Whether our tables are there. Raises Unavailable for a schema that this version does not know."""
+        tables = set(inspect(db).get_table_names())
+        if _schema.name not in tables:
+            # Elsewhere than in a file, tables of others are nothing unusual.
+            if tables and db.dialect.name == "sqlite":
+                raise foreign(self._label)
+            return False
+        version = db.execute(select(func.max(_schema.c.version))).scalar()
+        if version is not None and version > SCHEMA_VERSION:
+            raise newer(self._label, version, SCHEMA_VERSION)
+        return version is not None
+
+    def _create(self) -> None:
+        if self._engine.dialect.name == "sqlite":
+            # Readers beside a writer. The file remembers it; no transaction may be open while it changes.
+            with self._connection("") as db:
+                db.exec_driver_sql("PRAGMA journal_mode=WAL")
+        with self._connection(_WRITES) as db:
+            if self._recognise(db):
+                return  # another process was quicker
             _metadata.create_all(db)
-            version = db.execute(select(func.max(_schema.c.version))).scalar()
-            if version is None:
-                db.execute(insert(_schema).values(version=SCHEMA_VERSION))
-            elif version > SCHEMA_VERSION:
-                raise Unavailable(
-                    f"the store {label} was written by a newer dns-cutover (schema {version})",
-                    f"This version knows schema {SCHEMA_VERSION}.",
-                    ("upgrade dns-cutover, or name another store with --store",),
-                )
+            db.execute(insert(_schema).values(version=SCHEMA_VERSION))
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _connection(self, begin: str = _READS) -> Iterator[Connection]:
+        """One transaction, committed at the end. Raises Unavailable; IntegrityError passes."""
         try:
-            yield
-        except (OperationalError, DatabaseError) as exc:
-            raise self._unavailable(str(exc.orig)) from None
+            with self._engine.connect() as db, db.execution_options(**{_BEGIN: begin}).begin():
+                yield db
+        except IntegrityError:
+            raise
+        except DBAPIError as exc:
+            raise unavailable(self._label, exc.orig) from None
         except SQLAlchemyError as exc:
-            raise self._unavailable(type(exc).__name__) from None
-
-    def _unavailable(self, reason: str) -> Unavailable:
-        return Unavailable(
-            f"the store {self._label} cannot be used",
-            f"{reason[:1].upper()}{reason[1:]}.",
-            ("name another store with --store, or free space and check the file's permissions",),
-        )
+            raise unavailable(self._label, exc) from None
 
     async def append(self, envelopes: Sequence[Envelope]) -> bool:
-        """See the interface: the primary key (run_id, seq) makes it a compare-and-swap between processes."""
-        run_id, seq = envelopes[0].run_id, envelopes[0].seq
-        rows: list[dict[str, Any]] = [{"run_id": e.run_id, "seq": e.seq, "ts": e.ts, "body": e.body} for e in envelopes]
+        """See the interface. Raises ValueError for envelopes that are not consecutive.
+
+        The length check refuses gaps; of two processes that both pass it, the primary key lets one in.
+        """
+        rows = checked(envelopes)
+        values: list[dict[str, Any]] = [{"run_id": e.run_id, "seq": e.seq, "ts": e.ts, "body": e.body} for e in rows]
         try:
-            with self._errors_but_races(), self._engine.begin() as db:
-                if _length(db, run_id) != seq:
+            with self._connection(_WRITES) as db:
+                if _length(db, rows[0].run_id) != rows[0].seq:
                     return False
-                db.execute(insert(_journal), rows)
-        except _Raced:
+                db.execute(insert(_journal), values)
+        except IntegrityError:
             return False
         return True
 
-    @contextmanager
-    def _errors_but_races(self) -> Iterator[None]:
-        with self._errors():
-            try:
-                yield
-            except IntegrityError:
-                raise _Raced from None
-
     async def load(self, run_id: str, start: int = 0) -> tuple[Envelope, ...]:
-        """See the interface."""
+        """See the interface. Raises Unavailable."""
         query = (
             select(_journal.c.seq, _journal.c.ts, _journal.c.body)
             .where(_journal.c.run_id == run_id, _journal.c.seq >= start)
             .order_by(_journal.c.seq)
         )
-        with self._errors(), self._engine.connect() as db:
+        with self._connection() as db:
             return tuple(Envelope(run_id, seq, ts, body) for seq, ts, body in db.execute(query))
 
     async def runs(self) -> tuple[RunEntry, ...]:
-        """See the interface."""
+        """See the interface. Raises Unavailable."""
         c = _journal.c
         query = (
             select(c.run_id, func.count(), func.min(c.ts), func.max(c.ts))
             .group_by(c.run_id)
             .order_by(func.min(c.ts).desc(), c.run_id)
         )
-        with self._errors(), self._engine.connect() as db:
+        with self._connection() as db:
             return tuple(RunEntry(*row) for row in db.execute(query))
 
     async def close(self) -> None:
@@ -114,36 +155,47 @@ class SqlStore:
         self._engine.dispose()
 
 
-class _Raced(Exception):
-    """Another process appended first."""
-
-
 def _length(db: Connection, run_id: str) -> int:
-    return int(db.execute(select(func.count()).select_from(_journal).where(_journal.c.run_id == run_id)).scalar() or 0)
+    # Rows are never deleted and leave no gaps, so the highest seq tells the length, and the key's index answers it.
+    highest = db.execute(select(func.max(_journal.c.seq)).where(_journal.c.run_id == run_id)).scalar()
+    return 0 if highest is None else int(highest) + 1
 
 
-def _sqlite_pragmas(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's "begin" event below decides when transactions begin
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=10000")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    # Take the write lock first: two appenders that both read the length must not both go on.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+# SQLite
 
 
 def sqlite_store(path: Path) -> SqlStore:
-    """A store in one file, made with its folder for this user only. Raises Unavailable."""
+    """A store in one file, made for this user only (0600 in a folder of 0700). Raises Unavailable."""
+    path = path.absolute()  # so that no name, ":memory:" say, has a meaning of its own
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            path.touch(mode=0o600)
-    except OSError as exc:
-        raise Unavailable(
-            f"the store {path} cannot be made", f"{exc.strerror}.", ("name another with --store",)
-        ) from None
-    return SqlStore(f"sqlite:///{path}", str(path))
+        # Before SQLite does it: it would follow the umask. Its -wal and -shm files take the mode of this one.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not path.parent.is_dir():
+            raise _unmakeable(path, f"{path.parent} is no folder") from None
+    except (OSError, ValueError) as exc:
+        raise _unmakeable(path, getattr(exc, "strerror", None) or "the name is not valid") from None
+    return SqlStore(URL.create("sqlite", database=str(path)), str(path))
+
+
+def _unmakeable(path: Path, reason: str) -> Unavailable:
+    return Unavailable(f"the store {path} cannot be made", f"{reason[:1].upper()}{reason[1:]}.", (OTHER_STORE,))
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: `_sqlite_begin` does
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA synchronous=FULL")  # a commit is on disk before anything is sent to a server
+    finally:
+        cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A writer takes the lock first: an upgrade from reading to writing fails at once, without the busy timeout, when
+    # somebody else wrote in between. Readers never wait for writers (WAL).
+    statement = connection.get_execution_options().get(_BEGIN, _READS)
+    if statement:
+        connection.exec_driver_sql(statement)
