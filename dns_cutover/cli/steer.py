@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -16,6 +16,7 @@ from dns_cutover.errors import Declined, UsageError
 if TYPE_CHECKING:
     from dns_cutover.engine.events import Verb
 
+Result = TypeVar("Result")
 Run = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Events = Annotated[Path | None, typer.Option(help="Append events as JSON lines; - is standard output.")]
@@ -27,6 +28,13 @@ def register(app: typer.Typer) -> None:
     """Add the verbs."""
     for verb in (resume, tick, pause, confirm, retry, rollback, abort):
         app.command()(verb)
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Imported late: every other verb, and --help, do without it."""
+    import asyncio
+
+    return asyncio.run(work)
 
 
 def _options(context: typer.Context) -> Globals:
@@ -45,12 +53,12 @@ def _sure(yes: bool, what: str) -> None:
 
 def resume(context: typer.Context, run: Run, events: Events = None, allow_commands: Commands = False) -> None:
     """Go on with a run: after an interruption, a crash, or a hold. Waits keep their end times."""
-    raise typer.Exit(asyncio.run(_drive(_options(context), run, "resume", None, events, allow_commands)))
+    raise typer.Exit(_run(_drive(_options(context), run, "resume", None, events, allow_commands)))
 
 
 def tick(context: typer.Context, run: Run, events: Events = None, allow_commands: Commands = False) -> None:
     """Do what is due, then exit: for cron and CI. Exit 75 while the run waits."""
-    raise typer.Exit(asyncio.run(_drive(_options(context), run, None, None, events, allow_commands, wait=False)))
+    raise typer.Exit(_run(_drive(_options(context), run, None, None, events, allow_commands, wait=False)))
 
 
 def rollback(
@@ -63,7 +71,7 @@ def rollback(
 ) -> None:
     """Put everything back, newest stage first, and verify it."""
     _sure(yes, f"Run {run} will be rolled back")
-    raise typer.Exit(asyncio.run(_drive(_options(context), run, "rollback", by, events, allow_commands)))
+    raise typer.Exit(_run(_drive(_options(context), run, "rollback", by, events, allow_commands)))
 
 
 def abort(
@@ -78,17 +86,17 @@ def abort(
     """End a run: take everything back, or with --keep leave the records as they are."""
     _sure(yes, f"Run {run} will be ended" + (", its records stay as they are" if keep else " and taken back"))
     verb: Verb = "keep" if keep else "abort"
-    raise typer.Exit(asyncio.run(_drive(_options(context), run, verb, by, events, allow_commands)))
+    raise typer.Exit(_run(_drive(_options(context), run, verb, by, events, allow_commands)))
 
 
 def pause(context: typer.Context, run: Run, by: By = None) -> None:
     """Hold a run after the step in hand."""
-    asyncio.run(_command(_options(context), run, "pause", by, ""))
+    _run(_command(_options(context), run, "pause", by, ""))
 
 
 def retry(context: typer.Context, run: Run, by: By = None) -> None:
     """Let a held run try its step again; whoever drives it goes on."""
-    asyncio.run(_command(_options(context), run, "retry", by, ""))
+    _run(_command(_options(context), run, "retry", by, ""))
 
 
 def confirm(
@@ -100,7 +108,7 @@ def confirm(
     """Confirm a fact that a stage waits for."""
     if not by:
         raise UsageError("a confirmation needs a name", "", (f"dns-cutover confirm {run} {item} --by NAME",))
-    asyncio.run(_command(_options(context), run, "confirm", by, item))
+    _run(_command(_options(context), run, "confirm", by, item))
 
 
 async def _command(options: Globals, run: str, verb: Verb, by: str | None, subject: str) -> None:
