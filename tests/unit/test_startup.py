@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("boto3", "dns.message", "httpcore", "jinja2", "pydantic", "rich.console", "sqlalchemy", "yaml")
+HEAVY = ("asyncio", "boto3", "dns.message", "httpcore", "jinja2", "pydantic", "rich.console", "sqlalchemy", "yaml")
 
 PROBE = f"""
 import sys
