@@ -121,7 +121,7 @@ class VersionLedger:
         return self._with(key, version.values, Spell(version.ttl, math.inf))
 
     def observed(self, key: RRsetKey, version: Version, at: float) -> VersionLedger:
-        """A server gave `version` at `at`: a laggard, or a longer TTL, served until then at least."""
+        """A server gave `version` at `at`: a laggard, or a longer TTL. It was served until then at least."""
         return self._with(key, version.values, Spell(version.ttl, at))
 
     def withdrawn(self, key: RRsetKey, values: Values, at: float, *, ttl: int | None = None) -> VersionLedger:
