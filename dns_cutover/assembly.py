@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dns_cutover.runbook.compile import LiveFacts
     from dns_cutover.runbook.model import Runbook, ZoneInfo
     from dns_cutover.store.interface import Store
+    from dns_cutover.timing.exposure import NameContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _wildcards(key: RRsetKey, zone: str) -> list[RRsetKey]:
 
 def _contexts(
     keys: set[RRsetKey], rrsets: Mapping[RRsetKey, RRset | None], infos: tuple[ZoneInfo, ...], names: Mapping[str, str]
-) -> dict[tuple[str, str], Any]:
+) -> dict[RRsetKey, NameContext]:
     from dns_cutover.timing.exposure import NameContext
 
     negative = {i.ref: i.negative_ttl for i in infos}
@@ -148,7 +149,7 @@ def _contexts(
         }
         wild = [r.ttl for w in _wildcards(key, names[key.zone]) if (r := rrsets.get(w)) is not None]
         existing = dict(there) if key.rdtype == "CNAME" or "CNAME" in there else {}
-        out[key.zone, key.owner] = NameContext(negative.get(key.zone, 0), existing, max(wild, default=None))
+        out[key] = NameContext(negative.get(key.zone, 0), existing, max(wild, default=None))
     return out
 
 

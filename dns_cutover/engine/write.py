@@ -24,6 +24,7 @@ from dns_cutover.providers.interface import (
 )
 from dns_cutover.records import Change, Mismatch, RRsetKey, realise
 from dns_cutover.runbook.model import Step, StepKind
+from dns_cutover.timing.lifetime import CachePolicy, dead_time
 
 if TYPE_CHECKING:
     from dns_cutover.engine.driver import Journal
@@ -151,10 +152,9 @@ async def _extended(
             await journal.put(ev.Missed(journal.ports.clock.now(), step.id, exc.what, exc.why, exc.hints))
             return True
     now = journal.ports.clock.now()
-    extra = s.book.client_floor + sum(s.book.floors[1:])
-    floor = s.book.floors[0] if s.book.floors else 0.0
+    policy = CachePolicy(s.book.floors or (0.0,), s.book.client_floor)
     events = [
-        ev.Extended(now, step.id, c.key, ttl, now + max(float(ttl), floor) + extra, guards.serial)
+        ev.Extended(now, step.id, c.key, ttl, dead_time(now, ttl, policy), guards.serial)
         for c in changes
         if c.before is not None and (ttl := longest.get(c.key, 0)) > c.before.ttl
     ]

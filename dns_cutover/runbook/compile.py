@@ -31,11 +31,11 @@ Partition = Callable[[tuple[Change, ...]], tuple[tuple[Change, ...], ...]]
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What the compiler needs of the live view. `contexts` by (zone reference, owner)."""
+    """What the compiler needs of the live view. `contexts`: what is around each RRset."""
 
     zones: tuple[ZoneInfo, ...]
     rrsets: Mapping[RRsetKey, RRset | None]
-    contexts: Mapping[tuple[str, str], NameContext]
+    contexts: Mapping[RRsetKey, NameContext]
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +352,7 @@ def _write(
 
 
 def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
-    context = c.live.contexts[change.key.zone, change.key.owner]
+    context = c.live.contexts[change.key]
     # What else is at the name now, as this run has left it so far.
     others = {
         k.rdtype: r.ttl

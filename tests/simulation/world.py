@@ -103,7 +103,7 @@ def runbook() -> Runbook:
     facts = LiveFacts(
         (info,),
         {k: BASE.get((k.owner, k.rdtype)) for k in keys},
-        {(k.zone, k.owner): NameContext(300) for k in keys},
+        {k: NameContext(300) for k in keys},
     )
     return compile_runbook(loaded.plan, loaded.sha256, facts, {"default": partition_changes})
 
