@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dns_cutover.assembly import LabOverrides, Setting, look, partitions, ports
@@ -17,7 +18,9 @@ from dns_cutover.engine.ports import Watcher
 from dns_cutover.engine.state import RunState
 from dns_cutover.lab.clock import ScaledClock
 from dns_cutover.lab.plan import DEMO_PLAN
+from dns_cutover.lab.sampler import Sample
 from dns_cutover.lab.world import KEY_SECRET, LabWorld
+from dns_cutover.lookup.question import Asker, Timeouts
 from dns_cutover.plan.loader import parse_plan
 from dns_cutover.records import RRset
 from dns_cutover.report.words import duration
@@ -82,11 +85,9 @@ async def demo_run(watcher_of: Callable[[Callable[[], float]], Any], *, fault: b
         setting = Setting(
             clock=clock,
             rng=lab.rng,
-            lab=LabOverrides(
-                str(lab.primary.endpoint), lab.authoritative, tuple(r.endpoint for r in lab.resolvers), KEY_SECRET
-            ),
+            lab=LabOverrides(str(lab.primary.endpoint), lab.authoritative, lab.resolvers, KEY_SECRET),
             resolve=resolve,
-            asker_=lab.asker,
+            asker_=Asker(Timeouts(udp=1.0, tcp=2.0)),
         )
         loaded = parse_plan(lab_plan(lab).encode(), "plans/mail-to-newmail.yaml", {})
         live = await look(loaded, setting)
@@ -103,7 +104,7 @@ async def demo_run(watcher_of: Callable[[Callable[[], float]], Any], *, fault: b
             breaking = asyncio.ensure_future(_break(lab)) if fault else None
             state, _ = await drive(state, wired)
             broken_at = await breaking if breaking is not None else None
-        await lab.users.stop()
+        await lab.sampler.stop()
         return _tell(state, recorder.events, lab, broken_at)
 
 
@@ -116,10 +117,8 @@ def lab_plan(lab: LabWorld) -> str:
 
 
 def _users(lab: LabWorld, owner: str, rdtype: str) -> None:
-    for resolver in lab.resolvers:
-        lab.users.watch(resolver.endpoint, (owner, rdtype), 15.0, recurse=True)
-    for server in lab.authoritative:
-        lab.users.watch(server, (owner, rdtype), 5.0, recurse=False)
+    lab.sampler.watch(lab.resolvers, [(owner, rdtype)], 15.0)
+    lab.sampler.watch(lab.authoritative, [(owner, rdtype)], 5.0, recurse=False)
 
 
 async def _break(lab: LabWorld) -> float:
@@ -154,17 +153,11 @@ def _tell(state: RunState, events: list[ev.Event], lab: LabWorld, broken_at: flo
             # After the next write of the same RRset the old version may live again.
             later = [applied[w.op] for w in writes if w.op in applied and any(c.key == change.key for c in w.changes)]
             until = min((t for t in later if t > since), default=float("inf"))
-            times = [
-                x.at
-                for x in lab.users.samples
-                if x.question == (change.key.owner, change.key.rdtype)
-                and since <= x.at < until
-                and x.who in resolvers
-                and _is_old(x.values, x.ttl, change.before, change.after)
-            ]
-            last = max(times, default=None)
-            if last is not None:
-                worst = max(worst or 0.0, last - applied[intent.op])
+            question = (change.key.owner, change.key.rdtype)
+            is_old = partial(_is_old, before=change.before, after=change.after)
+            tail = lab.sampler.tail(question, is_old, changed=since, until=until, who=resolvers)
+            if tail is not None:
+                worst = max(worst or 0.0, tail)
         if predicted:
             rows.append(Row(intent.step.replace("/", " ").replace("_", " "), predicted, worst))
     detection = repair = None
@@ -188,10 +181,10 @@ def _settled(events: list[ev.Event], step: str, applied: float) -> float:
     return applied
 
 
-def _is_old(values: tuple[str, ...], ttl: int, before: RRset, after: RRset | None) -> bool:
+def _is_old(sample: Sample, before: RRset, after: RRset | None) -> bool:
     if after is not None and before.values == after.values:
-        return values == before.values and ttl > after.ttl
-    return values == before.values
+        return sample.values == before.values and sample.ttl > after.ttl
+    return sample.values == before.values
 
 
 def table(good: Told, bad: Told, seconds: float) -> str:

@@ -1,189 +1,63 @@
-"""A DNS server on loopback, UDP and TCP on one port; the authoritative primary and its lagging secondary."""
+"""An authoritative server for one zone: queries, updates and transfers with TSIG, NOTIFY."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import dns.exception
 import dns.flags
 import dns.message
-import dns.name
 import dns.opcode
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
-import dns.tsig
-import dns.update
 
-from dns_cutover.clock import Clock
-from dns_cutover.lab.update import apply_update
-from dns_cutover.lab.zone import Answer, NameType, ZoneVersion
+from dns_cutover.lab.client import exchange
+from dns_cutover.lab.keys import LabKey, keyring
+from dns_cutover.lab.message import Incoming, finish, read_request, reply_to, section
+from dns_cutover.lab.sockets import DnsServer
+from dns_cutover.lab.transfer import axfr, envelopes, ixfr
+from dns_cutover.lab.update import apply_update, read_sections
+from dns_cutover.lab.zone import Item, ZoneVersion
 from dns_cutover.lookup.interface import Endpoint
-from dns_cutover.records import RRset
-from dns_cutover.records.name import is_below
 
-HOST = "127.0.0.1"
+JOURNAL = 1000  # versions that IXFR can start from
+READY = 4096  # answers that are kept ready
+NOTIFY_TRIES = 3
+NOTIFY_TIMEOUT = 0.5  # real seconds
 
-
-class DnsServer:
-    """Binds a free port for UDP and TCP and hands each message to `respond`. `stop` and `start` keep the port."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.port = 0
-        self.queries = 0
-        self._udp: asyncio.DatagramTransport | None = None
-        self._tcp: asyncio.Server | None = None
-        self._connections: set[asyncio.StreamWriter] = set()
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it is reached."""
-        return Endpoint(self.name, HOST, self.port)
-
-    async def respond(self, wire: bytes, *, tcp: bool) -> bytes | None:
-        """The response to one message; None drops it."""
-        raise NotImplementedError
-
-    async def start(self) -> None:
-        """Listen; on the port it had before, if it had one."""
-        loop = asyncio.get_running_loop()
-        for _ in range(50):
-            self._tcp = await asyncio.start_server(self._stream, HOST, self.port)
-            port = self._tcp.sockets[0].getsockname()[1]
-            try:
-                self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self.respond), (HOST, port))
-            except OSError:
-                self._tcp.close()  # the number is taken for UDP: another one
-                continue
-            self.port = port
-            return
-        raise OSError("no port is free for both UDP and TCP")
-
-    async def stop(self) -> None:
-        """Stop listening and drop connections: questions get no answer."""
-        if self._udp is not None:
-            self._udp.close()
-        if self._tcp is not None:
-            self._tcp.close()
-        for writer in tuple(self._connections):
-            writer.transport.abort()
-        self._udp = self._tcp = None
-        await asyncio.sleep(0)
-
-    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
-        try:
-            while True:
-                size = int.from_bytes(await reader.readexactly(2), "big")
-                reply = await self.respond(await reader.readexactly(size), tcp=True)
-                if reply is not None:
-                    writer.write(len(reply).to_bytes(2, "big") + reply)
-                    await writer.drain()
-        except (OSError, EOFError):
-            return
-        finally:
-            self._connections.discard(writer)
-            writer.close()
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, respond: Callable[..., Awaitable[bytes | None]]) -> None:
-        self._respond = respond
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(data, addr))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, data: bytes, addr: Any) -> None:
-        reply = await self._respond(data, tcp=False)
-        if reply is not None and not self._transport.is_closing():
-            self._transport.sendto(reply, addr)
-
-
-def finish(query: Any, response: Any, *, tcp: bool) -> bytes:
-    """The response on the wire, cut off with TC where UDP cannot carry it (RFC 6891 section 6.2.5)."""
-    size = 65535 if tcp else max(512, query.payload) if query.edns >= 0 else 512
-    wire: bytes
-    try:
-        wire = response.to_wire(max_size=size)
-    except dns.exception.TooBig:
-        response.answer.clear()
-        response.authority.clear()
-        response.additional.clear()
-        response.flags |= dns.flags.TC
-        wire = response.to_wire(max_size=65535)
-    return wire
-
-
-def section(items: tuple[tuple[NameType, RRset], ...]) -> list[dns.rrset.RRset]:
-    """RRsets for a dnspython message."""
-    out = []
-    for (owner, rdtype), rrset in items:
-        rdataset = rrset.to_rdataset(rdtype)
-        out.append(dns.rrset.from_rdata_list(owner, rrset.ttl, list(rdataset)))
-    return out
-
-
-def parse_query(wire: bytes, keyring: Any = None) -> tuple[Any, bytes | None]:
-    """(message, None), or (None, an error response) for what cannot be parsed or is not signed well (RFC 8945)."""
-    try:
-        message = dns.message.from_wire(wire, keyring=keyring if keyring is not None else False)
-        return (message, None) if not message.flags & dns.flags.QR else (None, None)
-    except (dns.tsig.BadSignature, dns.tsig.BadTime, dns.message.UnknownTSIGKey, dns.tsig.BadKey) as exc:
-        return None, _tsig_error(wire, exc)
-    except dns.exception.DNSException:
-        if len(wire) < 12 or wire[2] & 0x80:
-            return None, None
-        return None, wire[:2] + bytes([0x80 | (wire[2] & 0x79), dns.rcode.FORMERR]) + bytes(8)
-
-
-def _tsig_error(wire: bytes, exc: Exception) -> bytes:
-    """NOTAUTH with an unsigned TSIG record that carries the error (RFC 8945 section 5.2)."""
-    query = dns.message.from_wire(wire, keyring=False)
-    response = dns.message.make_response(query)
-    response.set_rcode(dns.rcode.NOTAUTH)
-    error = {"BadSignature": dns.rcode.BADSIG, "BadTime": dns.rcode.BADTIME}.get(type(exc).__name__, dns.rcode.BADKEY)
-    sent: Any = query.tsig[0] if query.tsig is not None else None
-    if sent is not None:
-        rdata = sent.replace(mac=b"", error=int(error), other=b"")
-        return _with_raw_tsig(response, rdata, query)
-    plain: bytes = response.to_wire()
-    return plain
-
-
-def _with_raw_tsig(response: Any, rdata: Any, query: Any) -> bytes:
-    name = query.tsig.name
-    response.tsig = None
-    wire = bytearray(response.to_wire())
-    owner, body = name.to_wire(), rdata.to_wire()
-    record = (
-        owner + (250).to_bytes(2, "big") + (255).to_bytes(2, "big") + bytes(4) + len(body).to_bytes(2, "big") + body
-    )
-    wire[10:12] = (int.from_bytes(wire[10:12], "big") + 1).to_bytes(2, "big")
-    out: bytes = bytes(wire) + record
-    return out
+__all__ = ["Authoritative"]
 
 
 class Authoritative(DnsServer):
-    """Serves one zone; with a keyring it also takes updates and gives its history by IXFR.
+    """Serves one zone. Whoever signs with one of `keys` may update it and transfer it, as far as the key's rights go.
 
-    `on_change` is told every new version. Real seconds sign TSIG, whatever clock the lab has.
+    `journal` 0 makes IXFR answer with the whole zone, as BIND does for small ones. `frozen` refuses updates.
+    `notify` are told of each new version. `signing_clock` is real time, whatever clock the lab has.
     """
 
-    def __init__(self, name: str, zone: ZoneVersion, keyring: Any = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        zone: ZoneVersion,
+        keys: Iterable[LabKey] = (),
+        *,
+        nsid: str = "",
+        journal: int = JOURNAL,
+        signing_clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__(name)
         self.versions = [zone]
-        self.keyring = keyring
+        self.nsid = nsid
         self.frozen = False
-        self.on_change: list[Callable[[ZoneVersion], None]] = []
+        self.notify: list[Endpoint] = []
+        self._keys = keyring(keys)
+        self._journal = journal
+        self._now = signing_clock
+        self._ready: dict[bytes, bytes] = {}
 
     @property
     def zone(self) -> ZoneVersion:
@@ -191,108 +65,147 @@ class Authoritative(DnsServer):
         return self.versions[-1]
 
     def publish(self, version: ZoneVersion) -> None:
-        """Serve a new version from now on."""
+        """Serve a new version from now on, and tell the secondaries."""
         self.versions.append(version)
-        for callback in self.on_change:
-            callback(version)
+        del self.versions[: -1 - self._journal]
+        self._ready.clear()
+        for secondary in self.notify:
+            self.spawn(self._notify(secondary, version))
 
-    async def respond(self, wire: bytes, *, tcp: bool) -> bytes | None:
-        """Queries, updates and transfers."""
-        query, error = parse_query(wire, self.keyring)
-        if query is None:
-            return error
+    def expired(self) -> bool:
+        """Whether the zone's data may not be served any more (RFC 1035 section 3.3.13)."""
+        return False
+
+    def notified(self, source: Incoming) -> int:
+        """The RCODE for a NOTIFY (RFC 1996). A primary takes it and has nothing to do."""
+        return dns.rcode.NOERROR
+
+    def known(self, wire: bytes) -> bytes | None:
+        """An answer to exactly the same question, already made for this version."""
+        ready = self._ready.get(wire[2:])
+        if ready is None or self.expired():
+            return None
         self.queries += 1
-        response = dns.message.make_response(query)
+        return wire[:2] + ready
+
+    async def respond(self, wire: bytes, *, tcp: bool) -> Sequence[bytes]:
+        """Queries, updates, transfers and notifications."""
+        incoming = read_request(wire, self._keys, self._now)
+        if incoming is None:
+            return ()
+        self.queries += 1
+        if isinstance(incoming, bytes):
+            return (incoming,)
+        query = incoming.query
+        response = reply_to(query, nsid=self.nsid)
         if query.edns > 0:
             response.set_rcode(dns.rcode.BADVERS)
         elif query.opcode() == dns.opcode.UPDATE:
-            self._update(query, response)
-        elif query.opcode() != dns.opcode.QUERY:
-            response.set_rcode(dns.rcode.NOTIMP)
+            self._update(incoming, response)
         elif len(query.question) != 1:
             response.set_rcode(dns.rcode.FORMERR)
+        elif query.opcode() == dns.opcode.NOTIFY:
+            self._notification(incoming, response)
+        elif query.question[0].rdtype in (dns.rdatatype.AXFR, dns.rdatatype.IXFR):
+            return self._transfer(incoming, response, tcp=tcp)
         else:
-            self._query(query, response)
-        return finish(query, response, tcp=tcp)
+            return (self._query(incoming, response, tcp=tcp),)
+        return (finish(incoming, response, tcp=tcp),)
 
-    def _update(self, query: Any, response: Any) -> None:
-        zone = query.zone[0].name.canonicalize().to_text() if query.zone else ""
-        if zone != self.zone.origin:
+    def _serves(self, question: Any) -> bool:
+        owner = question.name.canonicalize().to_text()
+        return question.rdclass == dns.rdataclass.IN and self.zone.holds(owner)
+
+    def _query(self, incoming: Incoming, response: Any, *, tcp: bool) -> bytes:
+        question = incoming.query.question[0]
+        glue = False
+        if not self._serves(question):
+            response.set_rcode(dns.rcode.REFUSED)
+        elif self.expired():
+            response.set_rcode(dns.rcode.SERVFAIL)
+        else:
+            owner = question.name.canonicalize().to_text()
+            answer = self.zone.lookup(owner, dns.rdatatype.to_text(question.rdtype))
+            response.flags |= dns.flags.AA if answer.aa else 0
+            response.set_rcode(dns.rcode.from_text(answer.rcode))
+            response.answer.extend(section(answer.answer))
+            response.authority.extend(section(answer.authority))
+            response.additional.extend(section(answer.additional))
+            glue = answer.glue
+        wire = finish(incoming, response, tcp=tcp, glue=glue)
+        if not tcp and incoming.signer is None and not self.expired():
+            if len(self._ready) >= READY:
+                self._ready.clear()
+            self._ready[incoming.wire[2:]] = wire[2:]
+        return wire
+
+    def _update(self, incoming: Incoming, response: Any) -> None:
+        query, key = incoming.query, incoming.key
+        if len(query.zone) != 1:
+            response.set_rcode(dns.rcode.FORMERR)
+        elif query.zone[0].name.canonicalize().to_text() != self.zone.origin or not self.takes_updates():
             response.set_rcode(dns.rcode.NOTAUTH)
-        elif self.keyring is None or not query.had_tsig or self.frozen:
+        elif key is None or not key.update or self.frozen:
             response.set_rcode(dns.rcode.REFUSED)
         else:
-            rcode, after = apply_update(self.zone, query.prerequisite, query.update)
+            rcode, after = apply_update(self.zone, *read_sections(query, incoming.wire), key.may_write)
             response.set_rcode(dns.rcode.from_text(rcode))
             if after is not self.zone:
                 self.publish(after)
 
-    def _query(self, query: Any, response: Any) -> None:
-        question = query.question[0]
-        owner = question.name.canonicalize().to_text()
-        rdtype = dns.rdatatype.to_text(question.rdtype)
-        if not is_below(owner, self.zone.origin):
-            response.set_rcode(dns.rcode.REFUSED)
-            return
-        if rdtype == "IXFR":
-            self._ixfr(query, response)
-            return
-        if rdtype in ("AXFR", "ANY"):
-            response.set_rcode(dns.rcode.REFUSED)
-            return
-        fill(response, self.zone.lookup(owner, rdtype))
+    def takes_updates(self) -> bool:
+        """Whether this is the zone's primary."""
+        return True
 
-    def _ixfr(self, query: Any, response: Any) -> None:
-        """RFC 1995: the difference sequences since the serial of the question."""
-        if not query.had_tsig or not query.authority:
+    def _transfer(self, incoming: Incoming, response: Any, *, tcp: bool) -> Sequence[bytes]:
+        query, question = incoming.query, incoming.query.question[0]
+        items: list[Item] = []
+        if question.name.canonicalize().to_text() != self.zone.origin:
+            response.set_rcode(dns.rcode.NOTAUTH)
+        elif incoming.key is None or not incoming.key.transfer:
             response.set_rcode(dns.rcode.REFUSED)
-            return
+        elif self.expired():
+            response.set_rcode(dns.rcode.SERVFAIL)
+        elif question.rdtype == dns.rdatatype.AXFR:
+            if tcp:
+                items = axfr(self.zone)
+            else:
+                response.set_rcode(dns.rcode.FORMERR)  # RFC 5936 section 4.2
+        elif not query.authority or query.authority[0].rdtype != dns.rdatatype.SOA:
+            response.set_rcode(dns.rcode.FORMERR)
+        elif tcp:
+            items = ixfr(self.versions, query.authority[0][0].serial)
+        else:
+            items = [Item(self.zone.origin, "SOA", self.zone.soa)]  # RFC 1995 section 2: come back over TCP
+        if not items:
+            return (finish(incoming, response, tcp=tcp),)
         response.flags |= dns.flags.AA
-        since = query.authority[0][0].serial
-        start = next((n for n, v in enumerate(self.versions) if v.serial == since), None)
-        newest = ((self.zone.origin, "SOA"), self.zone.soa)
-        items: list[tuple[NameType, RRset]] = [newest]
-        if start is None:
-            items += [i for i in self.zone.rrsets.items() if i[0] != newest[0]] + [newest]
-        elif start < len(self.versions) - 1:
-            for old, new in zip(self.versions[start:], self.versions[start + 1 :], strict=False):
-                items.append(((old.origin, "SOA"), old.soa))
-                items += [i for i in old.rrsets.items() if i[0][1] != "SOA" and new.rrsets.get(i[0]) != i[1]]
-                items.append(((new.origin, "SOA"), new.soa))
-                items += [i for i in new.rrsets.items() if i[0][1] != "SOA" and old.rrsets.get(i[0]) != i[1]]
-            items.append(newest)
-        response.answer.extend(section(tuple(items)))
+        assert incoming.signer is not None, "only signed requests get here"
+        out = []
+        for portion in envelopes(items):
+            response.answer = [rrset for item in portion for rrset in section((item,))]
+            out.append(incoming.signer.sign(response.to_wire(max_size=65535), multi=True))
+        return out
 
+    def _notification(self, incoming: Incoming, response: Any) -> None:
+        question = incoming.query.question[0]
+        if question.rdtype != dns.rdatatype.SOA:
+            response.set_rcode(dns.rcode.NOTIMP)
+        elif question.name.canonicalize().to_text() != self.zone.origin:
+            response.set_rcode(dns.rcode.NOTAUTH)
+        else:
+            response.flags |= dns.flags.AA
+            response.set_rcode(dns.rcode.Rcode(self.notified(incoming)))
 
-def fill(response: Any, answer: Answer) -> None:
-    """An authoritative answer into a message."""
-    if answer.kind != "referral":
-        response.flags |= dns.flags.AA
-    if answer.kind == "nxdomain":
-        response.set_rcode(dns.rcode.NXDOMAIN)
-    response.answer.extend(section(answer.answer))
-    response.authority.extend(section(answer.authority))
-    response.additional.extend(section(answer.additional))
-
-
-class Secondary(Authoritative):
-    """Takes over each version of its primary after `lag` lab seconds; `hold` keeps it from taking any."""
-
-    def __init__(self, name: str, primary: Authoritative, clock: Clock, lag: float) -> None:
-        super().__init__(name, primary.zone)
-        self._clock = clock
-        self._lag = lag
-        self.hold = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        primary.on_change.append(self._notified)
-
-    def _notified(self, version: ZoneVersion) -> None:
-        task = asyncio.get_running_loop().create_task(self._take(version))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _take(self, version: ZoneVersion) -> None:
-        await self._clock.sleep_until(self._clock.now() + self._lag)
-        # A later version may have come first; serials only grow here.
-        if not self.hold and version.serial > self.zone.serial:
-            self.publish(version)
+    async def _notify(self, secondary: Endpoint, version: ZoneVersion) -> None:
+        message = dns.message.make_query(version.origin, "SOA", flags=0)
+        message.set_opcode(dns.opcode.NOTIFY)
+        message.flags |= dns.flags.AA
+        message.answer.extend(section((Item(version.origin, "SOA", version.soa),)))
+        wire = message.to_wire()
+        for _ in range(NOTIFY_TRIES):
+            sent = asyncio.get_running_loop().time()
+            if await exchange(secondary, wire, NOTIFY_TIMEOUT) is not None:
+                return
+            # A closed port is told at once; the pause is the same as for silence.
+            await asyncio.sleep(max(0.0, sent + NOTIFY_TIMEOUT - asyncio.get_running_loop().time()))

@@ -2,78 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
-import dns.name
 import dns.rdataclass
 import dns.rdatatype
-import dns.rrset
 
+from dns_cutover.lab.wire import records
 from dns_cutover.lab.zone import NameType, ZoneVersion
 from dns_cutover.records import RRset
-from dns_cutover.records.name import is_below
-from dns_cutover.records.rdata import rdata_text
+from dns_cutover.records.rdata import META_TYPES, rdata_text
 
-ANY, NONE, IN = dns.rdataclass.ANY, dns.rdataclass.NONE, dns.rdataclass.IN
+ANY, NONE, IN = int(dns.rdataclass.ANY), int(dns.rdataclass.NONE), int(dns.rdataclass.IN)
+UpdateRcode: TypeAlias = Literal[
+    "NOERROR", "FORMERR", "NXDOMAIN", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTZONE"
+]
+Nodes: TypeAlias = dict[str, dict[str, RRset]]
 
 
-def apply_update(zone: ZoneVersion, prereqs: Iterable[Any], updates: Iterable[Any]) -> tuple[str, ZoneVersion]:
-    """(RCODE, the zone afterwards). `prereqs` and `updates` are dnspython RRsets of an UPDATE message's sections."""
-    prereqs, updates = list(prereqs), list(updates)
-    rcode = _prerequisites(zone, prereqs)
+@dataclass(frozen=True, slots=True)
+class Rr:
+    """One record of a prerequisite or update section. `value` is canonical text; None: no RDATA."""
+
+    owner: str
+    rdtype: str
+    rdclass: int
+    ttl: int = 0
+    value: str | None = None
+
+
+def read_sections(message: Any, wire: bytes) -> tuple[list[Rr], list[Rr]]:
+    """Prerequisites and updates of a dnspython UpdateMessage; `wire` is what it was read from.
+
+    dnspython has one RRset per record here, but keeps no TTL where there is no RDATA.
+    """
+    raw = [r for r in records(wire) if r.section in (1, 2)]
+    parsed = [*message.prerequisite, *message.update]
+    rrs = [
+        Rr(
+            rrset.name.canonicalize().to_text(),
+            dns.rdatatype.to_text(rrset.rdtype),
+            record.rdclass,
+            record.ttl,
+            rdata_text(rrset[0]) if len(rrset) else None,
+        )
+        for record, rrset in zip(raw, parsed, strict=True)
+    ]
+    split = len(message.prerequisite)
+    return rrs[:split], rrs[split:]
+
+
+def apply_update(
+    zone: ZoneVersion,
+    prereqs: Iterable[Rr],
+    updates: Iterable[Rr],
+    permitted: Callable[[str, str], bool] = lambda owner, rdtype: True,
+) -> tuple[UpdateRcode, ZoneVersion]:
+    """(RCODE, the zone afterwards); the same zone where nothing changed. All of it happens, or none.
+
+    `permitted` tells whether the sender may touch (owner, type).
+    """
+    updates = list(updates)
+    rcode = check_prerequisites(zone, prereqs)
     if rcode == "NOERROR":
         rcode = _prescan(zone, updates)
+    if rcode == "NOERROR" and not all(permitted(rr.owner, rr.rdtype) for rr in updates):
+        rcode = "REFUSED"
     if rcode != "NOERROR":
         return rcode, zone
-    work = dict(zone.rrsets)
-    for rrset in updates:
-        _apply_one(work, zone.origin, rrset)
-    if work == dict(zone.rrsets):
+    work: Nodes = {owner: dict(node) for owner, node in zone.nodes.items()}
+    for rr in updates:
+        _apply(work, zone.origin, rr)
+    after: dict[NameType, RRset] = {(o, t): rrset for o, node in work.items() for t, rrset in node.items()}
+    if after == dict(zone.rrsets):
         return "NOERROR", zone
-    soa = work[zone.origin, "SOA"]
-    fields = soa.values[0].split()
-    if int(fields[2]) == zone.serial:
+    soa = after[zone.origin, "SOA"]
+    if soa.values == zone.soa.values:
+        # RFC 2136 section 3.6: a change of anything gives a new serial.
+        fields = soa.values[0].split()
         fields[2] = str((zone.serial + 1) % 2**32 or 1)
-    work[zone.origin, "SOA"] = RRset(soa.ttl, (" ".join(fields),))
-    return "NOERROR", ZoneVersion.of(zone.origin, work)
+        after[zone.origin, "SOA"] = RRset(soa.ttl, (" ".join(fields),))
+    return "NOERROR", ZoneVersion.of(zone.origin, after)
 
 
-def _owner(rrset: Any) -> str:
-    return str(rrset.name.canonicalize().to_text())
-
-
-def _type(rrset: Any) -> str:
-    return str(dns.rdatatype.to_text(rrset.rdtype))
-
-
-def _class(rrset: Any) -> int:
-    # dnspython keeps the class of prerequisites and deletions apart from the zone's.
-    return int(rrset.deleting if rrset.deleting is not None else rrset.rdclass)
-
-
-def _prerequisites(zone: ZoneVersion, prereqs: list[Any]) -> str:
-    """RFC 2136 section 3.2."""
+def check_prerequisites(zone: ZoneVersion, prereqs: Iterable[Rr]) -> UpdateRcode:
+    """RFC 2136 section 3.2: all five forms."""
     exact: dict[NameType, set[str]] = {}
-    for rrset in prereqs:
-        owner, rdtype, rdclass = _owner(rrset), _type(rrset), _class(rrset)
-        if rrset.ttl != 0:
+    for rr in prereqs:
+        if rr.ttl != 0 or rr.rdclass not in (ANY, NONE, IN):
             return "FORMERR"
-        if not is_below(owner, zone.origin):
+        if not zone.holds(rr.owner):
             return "NOTZONE"
-        there = zone.types_at(owner)
-        if rdclass == ANY:
-            if rdtype == "ANY" and not there:
+        there = zone.types_at(rr.owner)
+        if rr.rdclass == IN:
+            if rr.value is None:
+                return "FORMERR"
+            exact.setdefault((rr.owner, rr.rdtype), set()).add(rr.value)
+        elif rr.value is not None:
+            return "FORMERR"
+        elif rr.rdtype == "ANY":
+            if rr.rdclass == ANY and not there:
                 return "NXDOMAIN"
-            if rdtype != "ANY" and rdtype not in there:
-                return "NXRRSET"
-        elif rdclass == NONE:
-            if rdtype == "ANY" and there:
+            if rr.rdclass == NONE and there:
                 return "YXDOMAIN"
-            if rdtype != "ANY" and rdtype in there:
-                return "YXRRSET"
-        else:
-            exact.setdefault((owner, rdtype), set()).update(rdata_text(r) for r in rrset)
+        elif rr.rdclass == ANY and rr.rdtype not in there:
+            return "NXRRSET"
+        elif rr.rdclass == NONE and rr.rdtype in there:
+            return "YXRRSET"
     for key, values in exact.items():
         found = zone.rrsets.get(key)
         if found is None or set(found.values) != values:
@@ -81,45 +117,65 @@ def _prerequisites(zone: ZoneVersion, prereqs: list[Any]) -> str:
     return "NOERROR"
 
 
-def _prescan(zone: ZoneVersion, updates: list[Any]) -> str:
+def _prescan(zone: ZoneVersion, updates: list[Rr]) -> UpdateRcode:
     """RFC 2136 section 3.4.1."""
-    for rrset in updates:
-        if not is_below(_owner(rrset), zone.origin):
+    for rr in updates:
+        if not zone.holds(rr.owner):
             return "NOTZONE"
-        if _class(rrset) in (ANY, NONE) and rrset.ttl != 0:
+        meta = rr.rdtype in META_TYPES
+        if rr.rdclass == IN:
+            wrong = meta or rr.value is None
+        elif rr.rdclass == ANY:
+            wrong = rr.ttl != 0 or rr.value is not None or (meta and rr.rdtype != "ANY")
+        else:
+            wrong = rr.rdclass != NONE or rr.ttl != 0 or meta or rr.value is None
+        if wrong:
             return "FORMERR"
     return "NOERROR"
 
 
-def _apply_one(work: dict[NameType, RRset], origin: str, rrset: Any) -> None:
+def _apply(work: Nodes, origin: str, rr: Rr) -> None:
     """RFC 2136 section 3.4.2."""
-    owner, rdtype, rdclass = _owner(rrset), _type(rrset), _class(rrset)
-    key = (owner, rdtype)
-    if rdclass == ANY:
-        kept = ("SOA", "NS") if owner == origin else ()
-        for name, kind in [k for k in work if k[0] == owner and rdtype in ("ANY", k[1])]:
-            if kind not in kept:
-                del work[name, kind]
-        return
-    values = {rdata_text(r) for r in rrset}
-    if rdclass == NONE:
-        old = work.get(key)
-        if old is None or rdtype == "SOA":
-            return
-        rest = tuple(v for v in old.values if v not in values)
-        if rest:
-            work[key] = RRset(old.ttl, rest)
-        elif not (owner == origin and rdtype == "NS"):
-            del work[key]  # the last NS of the apex stays, whatever is asked
-        return
-    if rdtype == "SOA":
-        work[key] = RRset(rrset.ttl, tuple(values))
-        return
-    others = {t for o, t in work if o == owner and t != rdtype}
-    if (rdtype == "CNAME" and others) or (rdtype != "CNAME" and "CNAME" in others):
-        return  # ignored silently, as real servers do
-    old = work.get(key)
-    if rdtype == "CNAME" or old is None:
-        work[key] = RRset(rrset.ttl, tuple(sorted(values)))
+    node = work.setdefault(rr.owner, {})
+    if rr.rdclass == ANY:
+        kept = ("SOA", "NS") if rr.owner == origin else ()
+        for rdtype in [t for t in node if rr.rdtype in ("ANY", t) and t not in kept]:
+            del node[rdtype]
+    elif rr.rdclass == NONE:
+        _delete_value(node, rr, apex=rr.owner == origin)
     else:
-        work[key] = RRset(rrset.ttl, tuple(sorted({*old.values, *values})))
+        _add(node, rr)
+    if not node:
+        del work[rr.owner]
+
+
+def _delete_value(node: dict[str, RRset], rr: Rr, *, apex: bool) -> None:
+    old = node.get(rr.rdtype)
+    if old is None or rr.rdtype == "SOA" or rr.value not in old.values:
+        return
+    rest = tuple(v for v in old.values if v != rr.value)
+    if rest:
+        node[rr.rdtype] = RRset(old.ttl, rest)
+    elif not (apex and rr.rdtype == "NS"):
+        del node[rr.rdtype]  # the last NS of the apex stays, whatever is asked
+
+
+def _add(node: dict[str, RRset], rr: Rr) -> None:
+    assert rr.value is not None, "the prescan lets no addition without RDATA through"
+    old = node.get(rr.rdtype)
+    if rr.rdtype == "SOA":
+        if old is not None and _newer(rr.value, old.values[0]):
+            node["SOA"] = RRset(rr.ttl, (rr.value,))
+        return
+    if (rr.rdtype == "CNAME" and node.keys() - {"CNAME"}) or (rr.rdtype != "CNAME" and "CNAME" in node):
+        return  # ignored silently, as real servers do
+    if old is None or rr.rdtype in ("CNAME", "DNAME"):
+        node[rr.rdtype] = RRset(rr.ttl, (rr.value,))
+    else:
+        # One TTL per RRset (RFC 2181 section 5.2): the newest counts.
+        node[rr.rdtype] = RRset(rr.ttl, tuple(sorted({*old.values, rr.value})))
+
+
+def _newer(soa: str, than: str) -> bool:
+    """RFC 1982 section 3.2."""
+    return 0 < (int(soa.split()[2]) - int(than.split()[2])) % 2**32 < 2**31
