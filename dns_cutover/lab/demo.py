@@ -150,8 +150,8 @@ def _tell(state: RunState, events: list[ev.Event], lab: LabWorld, broken_at: flo
                 continue
             predicted = max(predicted, settled - applied[intent.op] + exposure.old_s)
             since = applied[intent.op]
-            # After the next write of the same RRset the old version may live again.
-            later = [applied[w.op] for w in writes if w.op in applied and any(c.key == change.key for c in w.changes)]
+            # From the next write of the same RRset on the old version may live again: from when it is sent, that is.
+            later = [w.ts for w in writes if any(c.key == change.key for c in w.changes)]
             until = min((t for t in later if t > since), default=float("inf"))
             question = (change.key.owner, change.key.rdtype)
             is_old = partial(_is_old, before=change.before, after=change.after)
