@@ -13,7 +13,11 @@ HISTORY = 60  # marks kept for the terminal
 
 @dataclass(frozen=True, slots=True)
 class GateState:
-    """Counts since the stage's change. `history`: the latest results, oldest first."""
+    """Counts since the stage's change. `history`: the latest marks (verdict, latency in seconds), oldest first.
+
+    `since`: when the gate began, seconds UTC; unknown by default. An error is in no row and ends none: it could not
+    tell, so `consecutive_successes` and `consecutive_failures` are rows among the results that tell something.
+    """
 
     successes: int = 0
     failures: int = 0
@@ -24,6 +28,7 @@ class GateState:
     last: ProbeResult | None = None
     last_failure: ProbeResult | None = None
     history: tuple[tuple[Verdict, float], ...] = ()
+    since: float | None = None
 
     @property
     def total(self) -> int:
@@ -32,9 +37,14 @@ class GateState:
 
 
 def observe(state: GateState, result: ProbeResult, spec: ProbeSpec) -> GateState:
-    """The state after one more result. An error breaks no row of failures and no row of successes' meaning:
-    it could not tell, so both rows stand."""
+    """The state after one more result of the probe `spec`.
+
+    A result from before the gate began, or from its `initial_delay`, is shown and counts for nothing: it came too
+    early to tell anything about the change.
+    """
     state = replace(state, last=result, history=(*state.history, (result.verdict, result.latency))[-HISTORY:])
+    if state.since is not None and result.at < state.since + spec.initial_delay:
+        return state
     match result.verdict:
         case Verdict.SUCCESS:
             return replace(
@@ -60,14 +70,26 @@ def observe(state: GateState, result: ProbeResult, spec: ProbeSpec) -> GateState
 
 
 def gate_verdict(state: GateState, spec: ProbeSpec) -> GateVerdict:
-    """Failed once a limit of failures is reached; passing once enough successes in a row were seen, and still stand;
-    else inconclusive. No data is not a pass."""
-    if spec.failure_limit is not None and state.failures >= max(1, spec.failure_limit):
+    """What the counts mean. The first of these that applies:
+
+    - `passing` for a probe that is `report_only`: it decides nothing, so it must stand in nobody's way;
+    - `failed` once `failure_limit` failures in all, or `consecutive_failure_limit` in a row, were seen;
+    - `inconclusive` once `consecutive_error_limit` errors in a row were seen;
+    - `passing` while the latest `consecutive_successes` telling results are successes;
+    - `inconclusive`: no data, or not enough. It is never a pass: at least one success is needed, whatever the limits.
+
+    A limit of None never applies; one below 1 counts as 1.
+    """
+    if spec.report_only:
+        return "passing"
+    if _reached(state.failures, spec.failure_limit):
         return "failed"
-    limit = spec.consecutive_failure_limit
-    if limit is not None and state.consecutive_failures >= max(1, limit):
+    if _reached(state.consecutive_failures, spec.consecutive_failure_limit):
         return "failed"
-    error_limit = spec.consecutive_error_limit
-    if error_limit is not None and state.consecutive_errors >= max(1, error_limit):
+    if _reached(state.consecutive_errors, spec.consecutive_error_limit):
         return "inconclusive"
-    return "passing" if state.consecutive_successes >= spec.consecutive_successes else "inconclusive"
+    return "passing" if _reached(state.consecutive_successes, spec.consecutive_successes) else "inconclusive"
+
+
+def _reached(count: int, limit: int | None) -> bool:
+    return limit is not None and count >= max(1, limit)

@@ -3,94 +3,149 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dns_cutover.clock import Clock
-from dns_cutover.errors import UsageError
+from dns_cutover.errors import CutoverError, UsageError
+from dns_cutover.probes.detail import shown
 from dns_cutover.probes.interface import ProbeResult, ProbeSpec, Verdict
-from dns_cutover.probes.network import judge
 from dns_cutover.probes.resolve import Resolve, system_resolve
 
-MAX_DETAIL = 200
+if TYPE_CHECKING:
+    from dns_cutover.probes.kind import Kind
+
 KINDS = ("tcp", "http", "dns", "command")
+MAX_TIMEOUT = 600.0  # seconds: no runbook makes a probe hang for longer
+
+# Makes a kind when its first probe is asked, so that nothing is imported that no probe needs.
+KindFactory = Callable[[], "Kind"]
 
 
-def check_specs(specs: Collection[ProbeSpec], *, allow_commands: bool) -> None:
-    """Refuse before anything runs what would be refused in the middle. Raises UsageError."""
+def builtin_kinds(resolve: Resolve, *, allow_commands: bool) -> Mapping[str, KindFactory]:
+    """A factory for each of KINDS. That of `command` raises UsageError unless commands are allowed."""
+
+    def tcp() -> Kind:
+        from dns_cutover.probes.tcp import TcpKind
+
+        return TcpKind(resolve)
+
+    def http() -> Kind:
+        from dns_cutover.probes.http import HttpKind
+
+        return HttpKind(resolve)
+
+    def dns() -> Kind:
+        from dns_cutover.probes.dns import DnsKind
+
+        return DnsKind()
+
+    def command() -> Kind:
+        from dns_cutover.probes.command import CommandKind
+
+        return CommandKind(allow=allow_commands)
+
+    return {"tcp": tcp, "http": http, "dns": dns, "command": command}
+
+
+def check_specs(
+    specs: Collection[ProbeSpec], *, allow_commands: bool, kinds: Mapping[str, KindFactory] | None = None
+) -> None:
+    """Refuse before anything runs what would be refused in the middle. Does no network I/O. Raises UsageError."""
+    available = builtin_kinds(system_resolve, allow_commands=allow_commands) if kinds is None else kinds
     for spec in specs:
-        if spec.type not in KINDS:
+        if spec.type not in available:
             raise UsageError(
                 f"probe {spec.name}: the type {spec.type} is not available in this version",
                 "A stage whose probe cannot run would be watched by nobody.",
-                (f"use one of {', '.join(KINDS)}",),
+                (f"use one of {', '.join(available)}",),
             )
-        if spec.type == "command" and not allow_commands:
+        if not (math.isfinite(spec.timeout) and 0 < spec.timeout <= MAX_TIMEOUT):
             raise UsageError(
-                f"probe {spec.name} runs a command",
-                "Commands of a plan run only if you say so.",
-                ("read the plan, then add --allow-commands",),
+                f"probe {spec.name}: a timeout of {spec.timeout:g} s is not possible",
+                f"A probe may take up to {MAX_TIMEOUT:g} s.",
+                ("correct the plan, then preview it again",),
             )
+        try:
+            kind = available[spec.type]()
+        except UsageError as exc:
+            raise UsageError(f"probe {spec.name}: {exc.what}", exc.why, exc.hints) from None
+        kind.check(spec)
 
 
 class RealProber:
-    """Implements `probes.interface.Prober` over the network."""
+    """Implements `probes.interface.Prober` over the network.
 
-    def __init__(self, clock: Clock, resolve: Resolve = system_resolve) -> None:
+    `kinds` replaces the built-in ones. Command probes are answered by an error unless `allow_commands` is set.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        resolve: Resolve = system_resolve,
+        *,
+        allow_commands: bool = False,
+        kinds: Mapping[str, KindFactory] | None = None,
+    ) -> None:
         self._clock = clock
-        self._resolve = resolve
+        self._factories = builtin_kinds(resolve, allow_commands=allow_commands) if kinds is None else kinds
 
     async def ask(self, probes: Collection[ProbeSpec]) -> tuple[ProbeResult, ...]:
         """See the interface."""
-        results = await asyncio.gather(*(self._one(spec) for spec in probes))
-        return judge_with_controls(tuple(results), tuple(probes))
+        specs = tuple(probes)
+        results = await asyncio.gather(*(self._one(spec) for spec in specs))
+        return judge_with_controls(results, specs)
 
     async def _one(self, spec: ProbeSpec) -> ProbeResult:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            # Real seconds: a service answers in its own time, whatever clock the run has.
-            verdict, detail = await asyncio.wait_for(self._run(spec), spec.timeout)
-        except Exception as exc:
-            known = judge(exc)
-            # A fault of this program must not look like one of the service, nor end the run: it could not tell.
-            verdict, detail = known if known is not None else (Verdict.ERROR, f"{type(exc).__name__}: {exc}")
-            if isinstance(exc, TimeoutError) and verdict is Verdict.FAILURE:
-                detail = f"timed out after {spec.timeout:g} s"
-        return ProbeResult(spec.name, verdict, self._clock.now(), loop.time() - started, detail[:MAX_DETAIL])
+            kind = self._kind(spec)  # before the timer: what it imports is not the service's time
+            started = loop.time()
+            verdict, detail = await _within(spec, kind)
+        except CutoverError as exc:
+            verdict, detail = Verdict.ERROR, f"{exc.what}: {exc.why}"
+        return ProbeResult(spec.name, verdict, self._clock.now(), loop.time() - started, shown(detail))
 
-    async def _run(self, spec: ProbeSpec) -> tuple[Verdict, str]:
-        match spec.type:
-            case "tcp":
-                from dns_cutover.probes import tcp
-
-                return await tcp.probe(spec, self._resolve)
-            case "http":
-                from dns_cutover.probes import http
-
-                return await http.probe(spec, self._resolve)
-            case "dns":
-                from dns_cutover.probes import dns
-
-                return await dns.probe(spec, self._resolve)
-            case "command":
-                from dns_cutover.probes import command
-
-                return await command.probe(spec)
-            case _:
-                return Verdict.ERROR, f"the probe type {spec.type} is not available"
+    def _kind(self, spec: ProbeSpec) -> Kind:
+        if spec.type not in self._factories:
+            raise UsageError("this probe cannot run", f"the type {spec.type} is not available in this version")
+        return self._factories[spec.type]()
 
 
-def judge_with_controls(results: tuple[ProbeResult, ...], specs: tuple[ProbeSpec, ...]) -> tuple[ProbeResult, ...]:
-    """Where a control fails in the same round, the fault is ours: failures of others become errors. Pure."""
-    failing = [
-        r.name for r, s in zip(results, specs, strict=True) if s.role == "control" and r.verdict is not Verdict.SUCCESS
-    ]
-    if not failing:
-        return results
+async def _within(spec: ProbeSpec, kind: Kind) -> tuple[Verdict, str]:
+    """Raises CutoverError."""
+    # Not a number would make a timer that never fires. Real seconds: a service answers in its own time, whatever
+    # clock the run has.
+    seconds = min(max(spec.timeout, 0.0), MAX_TIMEOUT) if math.isfinite(spec.timeout) else MAX_TIMEOUT
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await kind.probe(replace(spec, timeout=seconds))
+    except CutoverError:
+        raise
+    except Exception as exc:
+        from dns_cutover.probes.network import judge
+
+        if limit.expired():
+            return Verdict.FAILURE, f"timed out after {seconds:g} s"
+        # A fault of this program must neither look like one of the service nor end the run: it could not tell. Only
+        # its kind is shown, since its text may quote what was sent.
+        return judge(exc) or (Verdict.ERROR, f"the probe itself failed ({type(exc).__name__})")
+
+
+def judge_with_controls(results: Sequence[ProbeResult], specs: Sequence[ProbeSpec]) -> tuple[ProbeResult, ...]:
+    """Where a control does not succeed in the same round, the fault may be ours: failures of the others become errors,
+    and name the control. Successes and controls stay as they are. Pure; both sequences are in the same order."""
+    pairs = tuple(zip(results, specs, strict=True))
+    control = next((r for r, s in pairs if s.role == "control" and r.verdict is not Verdict.SUCCESS), None)
+    if control is None:
+        return tuple(results)
+    fails = "fails too" if control.verdict is Verdict.FAILURE else "cannot tell either"
     return tuple(
-        replace(r, verdict=Verdict.ERROR, detail=f"{r.detail}; the control {failing[0]} fails too"[:MAX_DETAIL])
+        replace(r, verdict=Verdict.ERROR, detail=shown(f"the control {control.name} {fails}: {r.detail}"))
         if s.role != "control" and r.verdict is Verdict.FAILURE
         else r
-        for r, s in zip(results, specs, strict=True)
+        for r, s in pairs
     )
