@@ -46,7 +46,7 @@ def _drift(loaded: LoadedPlan, d: Drift, names: Mapping[str, str]) -> Finding:
         "DC202" if by_value else "DC201",
         "error",
         f"the live {label} is not what the plan expects: {describe(d.found)}",
-        f"the plan expects {d.expected}; start from live: dns-cutover init {names[d.key.zone].rstrip('.')}",
+        f"the plan expects {d.expected}; write what is live into it, or from: live",
         (*path, attribute),
         stage=d.stage,
         record=label,

@@ -231,9 +231,21 @@ def _write(s: RunState, step: Step, now: float) -> Action:
         dead = max((s.dead.get(e.key, 0.0) for e in step.edits), default=0.0)
         if now < dead:
             return _release_or(s, Wait(dead, "ttl", "caches may still hold a version with a longer TTL", dead), now)
+        shut = _window_shut(s, step, now)
+        if shut is not None:
+            return shut
     if step.zone not in s.tokens:
         return Lock(step.zone, "acquire")
     return Write(step, undo=s.back is not None)
+
+
+def _window_shut(s: RunState, step: Step, now: float) -> Wait | None:
+    """Whatever held the run since its window opened: the stage's first message waits for an open window."""
+    begun = any(w.stage == step.stage and w.kind is StepKind.APPLY for w in s.done)
+    window = next((x.window for x in s.book.steps if x.stage == step.stage and x.window is not None), None)
+    if begun or window is None or (opens := window_opens(window, now)) <= now:
+        return None
+    return Wait(opens, "window", f"the window of stage {step.stage} has closed meanwhile", opens)
 
 
 def _release_or(s: RunState, wait: Wait, now: float) -> Action:
@@ -299,6 +311,13 @@ def _window(s: RunState, step: Step, now: float) -> Action:
 
 
 def _preflight(s: RunState, step: Step, now: float) -> Action:
+    for spec in step.probes:
+        gate = s.gates.get(spec.name, GateState())
+        if spec.role == "way_back" and gate.consecutive_failures:
+            # No new stage starts while going back would not help.
+            if gate_verdict(gate, spec) == "failed":
+                return Emit(ev.Held(now, step.id, "way_back", f"{spec.name} fails: {_last_detail(s, spec)}"))
+            return Probe(step, (spec,)) if now >= _next_probe(s, spec) else Wait(_next_probe(s, spec), "bake", "", None)
     if s.rounds >= 1:
         return Baseline(step)
     if s.trouble and s.looked > s.since + PREFLIGHT_PATIENCE:
@@ -399,9 +418,9 @@ def _watch(s: RunState, step: Step, now: float) -> Action | None:
                 return _fail(s, now, "probe", f"{spec.name} failed: {_last_detail(s, spec)}")
             case "inconclusive":
                 why = f"{spec.name} cannot tell: {_last_detail(s, spec)}"
-                if spec.on_inconclusive == "rollback":
-                    return _fail(s, now, "inconclusive", why)
-                if _errors_in_a_row(s, spec):
+                if _errors_in_a_row(s, spec):  # fewer, or no result yet, is no verdict
+                    if spec.on_inconclusive == "rollback":
+                        return _fail(s, now, "inconclusive", why)
                     return Emit(ev.Held(now, step.id, "paused", why))
             case _:
                 pass

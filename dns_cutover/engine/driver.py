@@ -30,6 +30,7 @@ from dns_cutover.engine.ports import Ports
 from dns_cutover.engine.state import RunState, evolve, fold
 from dns_cutover.engine.write import change_lock, resolve, write_step
 from dns_cutover.errors import CutoverError, LockHeld
+from dns_cutover.probes.interface import Verdict
 from dns_cutover.runbook.model import Step
 from dns_cutover.store.interface import Store
 
@@ -166,11 +167,14 @@ async def _perform(journal: Journal, action: Action) -> None:
 
 async def _baseline(journal: Journal, step: Step) -> None:
     ports = journal.ports
-    if step.probes:
-        results = await ports.prober.ask(step.probes)
+    unasked = tuple(p for p in step.probes if p.name not in journal.state.gates)
+    if unasked:
+        results = await ports.prober.ask(unasked)
         await journal.put(
             *(ev.Probed(ports.clock.now(), step.id, r.name, r.verdict, r.latency, r.detail) for r in results)
         )
+        if any(r.verdict is not Verdict.SUCCESS for r in results):
+            return  # `decide` judges them first
     existing = [x for x in expectations(journal.state, step) if _exists(x.edit)]
     if existing:
         asked = await ports.lookup.baseline(existing)

@@ -44,13 +44,24 @@ def committed_stages(book: Runbook, i: int) -> frozenset[str]:
     return frozenset(out)
 
 
+def closed_stages(book: Runbook, i: int) -> frozenset[str]:
+    """Stages whose way back is closed: up to the newest one with `commit: after` that has baked.
+
+    An older stage never goes back alone: what a newer one stands on must stay with it.
+    """
+    committed = committed_stages(book, i)
+    names = [s.name for s in book.stages]
+    newest = max((n for n, s in enumerate(book.stages) if s.commit == "after" and s.name in committed), default=-1)
+    return frozenset(names[: newest + 1])
+
+
 def way_back(book: Runbook, done: tuple[Written, ...], i: int) -> tuple[Step, ...]:
     """The steps that undo `done`, at forward position `i`.
 
     Per stage, newest first: undo by compare-and-swap against our own after-image, verify at every authoritative
     server, wait until the after-image is dead; at the end the TTLs are restored and verified.
     """
-    closed = {s.name for s in book.stages if s.commit == "after"} & committed_stages(book, i)
+    closed = closed_stages(book, i)
     applied = [w for w in done if w.kind is StepKind.APPLY and w.stage not in closed]
     if book.rollback.scope == "stage" and applied:
         newest = applied[-1].stage
@@ -88,10 +99,15 @@ def _undo_stage(
             change = by_key.get(edit.key)
             if change is None or (is_additive(edit) and book.rollback.additive == "keep"):
                 continue
-            edits.append(_undo(edit, change, image.get(edit.key)))
+            now = image.get(edit.key)
+            edits.append(_undo(edit, change, now))
+            # A TTL that was restored since is what caches may hold now.
+            longer = max(0, now.ttl - change.after.ttl) if now is not None and change.after is not None else 0
             image[edit.key] = change.before
             undone.add(edit.key)
-            exposures += [replace(x, old_s=x.undo_s, old_why=x.undo_why) for x in w.exposures if x.key == edit.key]
+            exposures += [
+                replace(x, old_s=x.undo_s + longer, old_why=x.undo_why) for x in w.exposures if x.key == edit.key
+            ]
         if edits:
             zone = edits[0].key.zone
             steps.append(Step(f"undo:{w.step}", StepKind.APPLY, stage, zone, tuple(edits), tuple(exposures), gate=gate))

@@ -141,7 +141,8 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
         case ev.Created():
             return s
         case ev.Claimed():
-            return replace(s, runner=event.runner)
+            # Time in which nobody tried does not count against a deadline.
+            return replace(s, runner=event.runner, missed_since=event.ts)
         case ev.Intent():
             return replace(s, pending=event, burns=())
         case ev.Burning():
@@ -151,12 +152,17 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
         case ev.NotApplied():
             tokens = _set_token(s.tokens, s.pending.zone, event.token) if s.pending else s.tokens
             s = replace(s, pending=None, burns=(), tokens=tokens)
-            return s if event.reason == "unreachable" else replace(s, misses=0)
+            return s if event.reason in ("unreachable", "refused") else replace(s, misses=0)
         case ev.LockLost():
             return replace(s, pending=None, burns=(), tokens=_without(s.tokens, event.zone), lock_lost=event, misses=0)
         case ev.Conflicted():
             return _conflicted(s, event)
         case ev.Denied():
+            if s.back is not None or s.outcome is not None or s.hold is not None:
+                # On the way back, and while the lock is given back, it is asked again, ever more slowly.
+                missed = ev.Missed(event.ts, event.step, event.what, event.why, event.hints)
+                since = event.ts if not s.misses else s.missed_since
+                return replace(s, denied=event, missed=missed, misses=s.misses + 1, missed_since=since)
             held = ev.Held(event.ts, event.step, "refused", event.what)
             return replace(s, denied=event, hold=held, misses=0)
         case ev.Missed():
@@ -175,7 +181,10 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
         case ev.Probed():
             return _probed(s, event)
         case ev.StepDone():
-            return _advance(replace(s, unproven=s.unproven or not event.proven), event.ts)
+            if not event.proven and s.step is not None:
+                # Nobody saw the last server change: the tail counts from now, at the earliest.
+                s = _begin_tail(replace(s, unproven=True), s.step, event.ts)
+            return _advance(s, event.ts)
         case ev.Held():
             return replace(s, hold=event)
         case ev.RollbackStarted():
@@ -276,10 +285,14 @@ def _observed(s: RunState, event: ev.Observed) -> RunState:
     s = replace(s, rounds=s.rounds + 1)
     if step.kind is StepKind.CONVERGE and s.rounds == 2:
         # The second agreeing round is when the last server is known to have stopped serving the old version.
-        bounds = {z.ref: z.guarantees.propagation_bound for z in s.book.zones}
-        until = ((x.key, event.ts + bounds.get(x.key.zone, 0.0) + x.old_s) for x in step.exposures)
-        s = replace(s, dead=_with(s.dead, ((key, max(t, s.dead.get(key, 0.0))) for key, t in until)))
+        s = _begin_tail(s, step, event.ts)
     return s
+
+
+def _begin_tail(s: RunState, step: Step, ts: float) -> RunState:
+    bounds = {z.ref: z.guarantees.propagation_bound for z in s.book.zones}
+    until = ((x.key, ts + bounds.get(x.key.zone, 0.0) + x.old_s) for x in step.exposures)
+    return replace(s, dead=_with(s.dead, ((key, max(t, s.dead.get(key, 0.0))) for key, t in until)))
 
 
 def _probed(s: RunState, event: ev.Probed) -> RunState:
@@ -298,7 +311,19 @@ def _commanded(s: RunState, event: ev.Command) -> RunState:
                 return s
             return replace(s, hold=ev.Held(event.ts, "", "paused", f"paused by {event.by}"))
         case "resume" | "retry":
-            return replace(s, hold=None, denied=None, misses=0, since=_resumed(s, event.ts), rounds=0, looked=0.0)
+            held = s.hold is not None
+            return replace(
+                s,
+                hold=None,
+                denied=None,
+                misses=0,
+                since=_resumed(s, event.ts),
+                rounds=s.rounds if s.rounds >= 2 else 0,
+                looked=s.looked if s.rounds >= 2 else 0.0,
+                # What failed is asked anew: a resume means that somebody has looked at it.
+                gates=MappingProxyType({}) if held else s.gates,
+                probed=MappingProxyType({}) if held else s.probed,
+            )
         case "abort" | "rollback" | "keep":
             # The undo list is made when nothing is in flight: `decide` starts the rollback later.
             return s if s.back is not None or s.outcome else replace(s, asked=event, hold=None)

@@ -59,7 +59,7 @@ def load_plan(path: FilePath, variables: Mapping[str, str] | None = None) -> Loa
             raw = file.read(MAX_BYTES + 1)  # a device or a pipe may have no end
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        hints = ("dns-cutover init ZONE   writes a first plan",)
+        hints = ("name a plan file; plans/ has examples",)
         raise Unavailable(f"{path} cannot be read", f"{reason}.", hints) from None
     return parse_plan(raw, str(path), variables or {})
 

@@ -104,7 +104,7 @@ def events(text: str) -> list[Event]:
     except yaml.YAMLError:
         raise Unusable("DC101", "not YAML: it cannot be read", "save it as UTF-8 text", Position(1, 1, 2)) from None
     if not out:
-        hint = "dns-cutover init ZONE   writes a first plan"
+        hint = "plans/ has examples; dns-cutover schema lists all keys"
         raise Unusable("DC101", "the file is empty", hint, Position(1, 1, 2))
     return out
 

@@ -132,3 +132,27 @@ def test_the_journal_folds_to_the_same_state_at_every_length():
     events = [from_envelope(e) for e in w.journal]
     assert [to_envelope("r", n, e) for n, e in enumerate(events)] == w.journal
     assert fold("r", events).final
+
+
+def test_a_committed_stage_keeps_the_older_stages_it_stands_on():
+    from dataclasses import replace
+
+    from dns_cutover.engine.rollback import closed_stages, way_back
+    from tests.simulation.world import BOOK
+
+    stages = (replace(BOOK.stages[0], commit="never"), replace(BOOK.stages[1], commit="after"))
+    book = replace(BOOK, stages=stages)
+    assert closed_stages(book, len(book.steps)) == {"one", "two"}
+    assert closed_stages(book, 5) == frozenset()
+    w = World(random.Random(1))
+    state = play(w)
+    assert all("undo:one" not in step.id for step in way_back(book, state.done, len(book.steps)))
+
+
+def test_a_rollback_that_the_server_refuses_is_tried_again_with_patience():
+    w = World(random.Random(1), broken=True)
+    w.at(4900.0, lambda: setattr(w, "refuse_until", 9000.0))
+    state = play(w)
+    assert state.outcome in ("rolled_back", "succeeded", "rollback_failed", "refused")
+    assert len(w.journal) < 2000
+    assert w.problems == []

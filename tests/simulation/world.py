@@ -139,6 +139,8 @@ class World:
     journal: list[Envelope] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     dead: bool = False
+    refuse_until: float = 0.0
+    secondary_dead: bool = False
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -284,7 +286,7 @@ class Transport:
                 w.at(w.now + w.fault.delay, lambda: _ignore(w.process(spec)))
             await w.point(10)
             raise Unreachable("no reply", maybe_applied=True)
-        rcode = w.process(spec)
+        rcode = "REFUSED" if w.now < w.refuse_until else w.process(spec)
         await w.point()
         return rcode
 
@@ -354,6 +356,9 @@ class Lookup:
         await self.w.point()
         views = []
         for name, log in (("ns1", self.w.served), ("ns2", self.w.secondary)):
+            if name == "ns2" and self.w.secondary_dead:
+                views.append(ServerView("default", Endpoint(name, "192.0.2.1"), {}, None, "no answer in 3 tries"))
+                continue
             zone = self.w.versions[log[-1][1]]
             rrsets = {k: zone.get((k.owner, k.rdtype)) for k in keys}
             views.append(ServerView("default", Endpoint(name, "192.0.2.1"), rrsets, self.w.serial(zone)))

@@ -20,7 +20,7 @@ async def test_the_demo_measures_what_it_predicts(fault, outcome):
     def watcher(now: Callable[[], float]) -> Iterator[PlainWatcher]:
         yield PlainWatcher(out, now)
 
-    told = await demo_run(watcher, fault=fault, factor=400.0)
+    told = await demo_run(watcher, fault=fault, factor=250.0)
     assert told.outcome == outcome, out.getvalue()
     assert len(told.rows) >= 3
     assert all(row.holds for row in told.rows), told.rows
