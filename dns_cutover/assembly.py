@@ -263,7 +263,7 @@ def ports(
         store=store,
         providers={zone.ref: provider(zone, setting) for zone in book.zones},
         lookup=live_lookup(book, setting),
-        prober=RealProber(setting.clock, setting.resolve or system_resolve),
+        prober=RealProber(setting.clock, setting.resolve or system_resolve, allow_commands=allow_commands),
         clock=setting.clock,
         new_id=lambda: secrets.token_hex(8),
         runner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
