@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +10,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from dns_cutover.lab.wire import records
-from dns_cutover.lab.zone import NameType, ZoneVersion
+from dns_cutover.lab.zone import NameType, ZoneVersion, lineage
 from dns_cutover.records import RRset
 from dns_cutover.records.rdata import META_TYPES, rdata_text
 
@@ -77,6 +77,8 @@ def apply_update(
     after: dict[NameType, RRset] = {(o, t): rrset for o, node in work.items() for t, rrset in node.items()}
     if after == dict(zone.rrsets):
         return "NOERROR", zone
+    if _without_address(zone.origin, work) - _without_address(zone.origin, zone.nodes):
+        return "REFUSED", zone  # BIND: "post update name server sanity check failed"
     soa = after[zone.origin, "SOA"]
     if soa.values == zone.soa.values:
         # RFC 2136 section 3.6: a change of anything gives a new serial.
@@ -84,6 +86,13 @@ def apply_update(
         fields[2] = str((zone.serial + 1) % 2**32 or 1)
         after[zone.origin, "SOA"] = RRset(soa.ttl, (" ".join(fields),))
     return "NOERROR", ZoneVersion.of(zone.origin, after)
+
+
+def _without_address(origin: str, nodes: Mapping[str, Mapping[str, RRset]]) -> set[str]:
+    """Name servers of the apex that are in the zone and have no address there, so that nobody finds them."""
+    ns = nodes[origin].get("NS")
+    inside = [name for name in ns.values if origin in lineage(name)] if ns is not None else []
+    return {name for name in inside if not nodes.get(name, {}).keys() & {"A", "AAAA"}}
 
 
 def check_prerequisites(zone: ZoneVersion, prereqs: Iterable[Rr]) -> UpdateRcode:

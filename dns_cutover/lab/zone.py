@@ -13,7 +13,7 @@ from dns_cutover.records.name import parent_names
 from dns_cutover.records.zonetext import parse_zone_text
 
 NameType: TypeAlias = tuple[str, str]
-Rcode: TypeAlias = Literal["NOERROR", "NXDOMAIN", "YXDOMAIN"]
+Rcode: TypeAlias = Literal["NOERROR", "NXDOMAIN", "SERVFAIL", "YXDOMAIN"]
 MAX_CHAIN = 16
 _TARGETS = ("MX", "NS", "SRV")  # their last field is a name whose addresses are worth sending along
 _NOTHING: Mapping[str, RRset] = MappingProxyType({})
@@ -118,6 +118,8 @@ class ZoneVersion:
                     return Answer("YXDOMAIN", answer=tuple(chain))  # RFC 6672 section 2.2
                 # RFC 6672 section 3.1: for those who do not know DNAME, a CNAME with its TTL.
                 chain.append(Item(owner, "CNAME", RRset(dname.rrset.ttl, (target,))))
+                if rdtype == "CNAME":
+                    return Answer(answer=tuple(chain))
             else:
                 node = self._node(owner)
                 if node is None:
@@ -131,8 +133,10 @@ class ZoneVersion:
                 target = node[kind].values[0]
             owner = target
             if not self.holds(owner):
+                return Answer(answer=tuple(chain))
+            if any(item.owner == owner and item.rdtype == "CNAME" for item in chain):
                 break
-        return Answer(answer=tuple(chain))
+        return Answer("SERVFAIL", answer=tuple(chain))  # a chain without an end, as BIND has it
 
     def _node(self, owner: str) -> Mapping[str, RRset] | None:
         """The RRsets at a name, a wildcard's where it is not there (RFC 4592 section 3.3.1); None: NXDOMAIN."""

@@ -19,6 +19,8 @@ zone = ZoneVersion.from_text(
 @ 3600 IN SOA ns1 host 7 7200 900 1209600 300
 @ 3600 IN NS ns1
 @ 3600 IN NS ns2
+@ 3600 IN NS ns3
+ns3 60 IN A 192.0.2.53
 @ 3600 IN MX 10 mx.old.test.
 @ 3600 IN TXT "One"
 @ 3600 IN TXT "two"
@@ -144,22 +146,37 @@ def test_nothing_is_done_if_one_update_is_malformed(rr, rcode):
         (lambda m: m.delete("www", "A"), "www", "A", None),
         (lambda m: m.delete("www"), "www", "A", None),
         # the apex NS set never becomes empty
-        (lambda m: m.replace("@", 60, "NS", "ns9"), "@", "NS", (60, (f"ns1.{ZONE}", f"ns2.{ZONE}", f"ns9.{ZONE}"))),
-        (lambda m: m.delete("@", "NS"), "@", "NS", (3600, (f"ns1.{ZONE}", f"ns2.{ZONE}"))),
         (
-            lambda m: (m.delete("@", "NS", "ns1"), m.delete("@", "NS", "ns2"), m.add("@", 60, "NS", "ns9")),
+            lambda m: m.replace("@", 60, "NS", "ns9.o.test."),
             "@",
             "NS",
-            (60, (f"ns2.{ZONE}", f"ns9.{ZONE}")),
+            (60, (f"ns1.{ZONE}", f"ns2.{ZONE}", f"ns3.{ZONE}", "ns9.o.test.")),
+        ),
+        (lambda m: m.delete("@", "NS"), "@", "NS", (3600, (f"ns1.{ZONE}", f"ns2.{ZONE}", f"ns3.{ZONE}"))),
+        (
+            lambda m: (
+                m.delete("@", "NS", "ns3"),
+                m.delete("@", "NS", "ns1"),
+                m.delete("@", "NS", "ns2"),
+                m.add("@", 60, "NS", "ns9.o.test."),
+            ),
+            "@",
+            "NS",
+            (60, (f"ns2.{ZONE}", "ns9.o.test.")),
         ),
         (
-            lambda m: (m.add("@", 60, "NS", "ns9"), m.delete("@", "NS", "ns1"), m.delete("@", "NS", "ns2")),
+            lambda m: (
+                m.add("@", 60, "NS", "ns9.o.test."),
+                m.delete("@", "NS", "ns3"),
+                m.delete("@", "NS", "ns1"),
+                m.delete("@", "NS", "ns2"),
+            ),
             "@",
             "NS",
-            (60, (f"ns9.{ZONE}",)),
+            (60, ("ns9.o.test.",)),
         ),
         (lambda m: m.delete("@"), "@", "MX", None),
-        (lambda m: m.delete("@"), "@", "NS", (3600, (f"ns1.{ZONE}", f"ns2.{ZONE}"))),
+        (lambda m: m.delete("@"), "@", "NS", (3600, (f"ns1.{ZONE}", f"ns2.{ZONE}", f"ns3.{ZONE}"))),
         # CNAME and other data: NOERROR, and ignored
         (lambda m: m.add("alias", 60, "A", "192.0.2.9"), "alias", "A", None),
         (lambda m: m.add("www", 60, "CNAME", "alias"), "www", "CNAME", None),
@@ -182,6 +199,29 @@ def test_updates(what, name, rdtype, expected):
     rcode, after = processed(what)
     assert rcode == "NOERROR"
     assert values(after, name, rdtype) == expected
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda m: m.add("@", 60, "NS", "nowhere"),
+        lambda m: m.delete("ns3", "A"),
+        lambda m: (m.add("@", 60, "NS", "ns9"), m.add("ns9", 60, "TXT", '"no address"')),
+    ],
+)
+def test_a_name_server_that_nobody_finds_is_refused(what):
+    assert processed(what) == ("REFUSED", zone)
+
+
+def test_a_name_server_with_its_address_or_that_only_passes_is_not():
+    def both(m):
+        m.add("@", 60, "NS", "ns9")
+        m.add("ns9", 60, "AAAA", "2001:db8::9")
+        m.add("@", 60, "NS", "spare")
+        m.delete("@", "NS", "spare")
+
+    rcode, after = processed(both)
+    assert (rcode, f"ns9.{ZONE}" in after.rrsets[ZONE, "NS"].values) == ("NOERROR", True)
 
 
 def test_the_ignored_half_of_a_message_does_not_stop_the_other():
