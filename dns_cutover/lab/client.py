@@ -29,7 +29,7 @@ class OneTry:
     `timeout` in real seconds: a network of loopback does not get slower because the lab's clock is faster.
     """
 
-    def __init__(self, timeout: float = 0.5) -> None:
+    def __init__(self, timeout: float = 1.0) -> None:
         self._timeout = timeout
 
     async def ask(self, server: Endpoint, owner: str, rdtype: str, *, recurse: bool, tcp: bool = False) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import dns.asyncbackend
@@ -30,13 +31,13 @@ class Secondary(Authoritative):
 
     It asks the primary `lag` lab seconds after each NOTIFY, after the SOA's refresh (retry, where that failed), and
     after a restart; past the SOA's expire it answers SERVFAIL (RFC 1035 section 3.3.13). All of these are lab seconds.
-    `hold`: transfers fail.
+    `hold`: transfers fail. The same `key` opens it to transfers by others.
     """
 
     def __init__(
         self, name: str, zone: ZoneVersion, primary: Endpoint, key: LabKey, clock: Clock, lag: float = 2.0
     ) -> None:
-        super().__init__(name, zone)
+        super().__init__(name, zone, (replace(key, update=False),))
         self.lag = lag
         self.hold = False
         self._primary = primary

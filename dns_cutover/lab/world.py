@@ -72,8 +72,8 @@ def parent_of(zone: ZoneVersion) -> ZoneVersion:
 class LabWorld:
     """`async with LabWorld(clock) as lab`: everything listens on 127.0.0.1, on ports that the system chose.
 
-    `clamps` go round over the resolvers. Nothing is discovered here, since ports are not 53: servers are told to those
-    who ask. After leaving, every port is closed and every task ended.
+    `clamps` and `stretch` (above 1: a violator of TTLs) go round over the resolvers. Nothing is discovered here, since
+    ports are not 53: servers are told to those who ask. After leaving, every port is closed and every task ended.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class LabWorld:
         zone_text: str = DEMO_ZONE,
         resolvers: int = 8,
         clamps: Sequence[Clamps] = (Clamps(),),
+        stretch: Sequence[float] = (1.0,),
         secondary_lag: float = 2.0,
         seed: int = 1,
     ) -> None:
@@ -103,6 +104,7 @@ class LabWorld:
         self._lag = secondary_lag
         self._count = resolvers
         self._clamps = tuple(clamps)
+        self._stretch = tuple(stretch)
         self._seed = seed
         self._stack = AsyncExitStack()
 
@@ -148,7 +150,8 @@ class LabWorld:
         delegations = {self.zone: self.authoritative, self.parent.zone.origin: (self.parent.endpoint,)}
         rng = random.Random(f"{self._seed} {name}")  # noqa: S311 - a lab must be repeatable
         clamps = self._clamps[number % len(self._clamps)]
-        return Resolver(name, delegations, self.clock, OneTry(), rng, clamps, nsid=name)
+        stretch = self._stretch[number % len(self._stretch)]
+        return Resolver(name, delegations, self.clock, OneTry(), rng, clamps, stretch, nsid=name)
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
