@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -28,8 +29,8 @@ from .harness.zones import KEY_ALGORITHM, KEY_NAME, KEY_SECRET, WRONG_SECRET, Zo
 
 def provider_of(primary: Authority, zone: Zone, secret: str = KEY_SECRET, address: str = "") -> Rfc2136Provider:
     key = TsigKey(KEY_NAME, KEY_ALGORITHM, Secret(secret, "the test"))
-    transport = DnsTransport(address or primary.address, 53, key, timeout=15.0)
-    return Rfc2136Provider(zone.origin, transport, label=primary.address, key_name=KEY_NAME)
+    transport = DnsTransport(zone.origin, address or primary.address, 53, key, timeout=15.0)
+    return Rfc2136Provider("z", zone.origin, transport, time.time)
 
 
 @pytest.fixture
@@ -159,7 +160,9 @@ async def test_a_wrong_secret_and_an_unknown_zone_say_what_to_do(primary: Author
 
 async def test_nobody_there_is_unreachable_and_was_not_applied(primary: Authority, zone: Zone) -> None:
     with pytest.raises(Unreachable) as caught:
-        await provider_of(primary, zone, address="127.0.0.1").apply(ChangeSet(()), Fence(None, token(1)))
+        await provider_of(primary, zone, address="127.0.0.1").apply(
+            ChangeSet((), ". . 1 1 1 1 1"), Fence(None, token(1))
+        )
     assert caught.value.maybe_applied is False
 
 

@@ -1,4 +1,5 @@
 """Dynamic updates (RFC 2136) with TSIG (RFC 8945), over TCP.
 
-`provider` decides, over plain values; `transport` is the thin edge to dnspython and the network.
+`update` says what a message is, `refusal` what a reply means to people, `provider` decides: all over plain values.
+`wire` and `transport` are the thin edge to dnspython and the network, `config` puts a provider together.
 """

@@ -6,7 +6,7 @@ for the network.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from dns_cutover.providers.interface import (
     LOCK_LABEL,
@@ -22,24 +22,18 @@ from dns_cutover.providers.interface import (
     Unreachable,
     ZoneMoved,
 )
-from dns_cutover.providers.rfc2136.message import (
-    LOCK_TTL,
-    Op,
-    Prereq,
-    UpdateSpec,
-    keys_questions,
-    operations,
-    owners_together,
-    prerequisites,
-    wire_estimate,
+from dns_cutover.providers.rfc2136.refusal import Place, failure
+from dns_cutover.providers.rfc2136.size import MAX_MESSAGE, partition_changes
+from dns_cutover.providers.rfc2136.update import (
+    NEIGHBOURS,
+    PREREQUISITE_FAILED,
+    Answers,
+    Question,
+    Transport,
+    build,
+    questions_of,
 )
-from dns_cutover.providers.rfc2136.transport import Answers, Transport
-from dns_cutover.records import Change, Mismatch, RRset, RRsetKey, quote_text
-
-MAX_MESSAGE = 65535
-# Room for the header, the lock's token before and after, the SOA twice and the signature.
-OVERHEAD = 1500
-_PREREQUISITE_FAILED = frozenset({"NXRRSET", "YXRRSET", "YXDOMAIN", "NXDOMAIN"})
+from dns_cutover.records import Change, Mismatch, RRset, RRsetKey
 
 
 def guarantees(propagation_bound: float = 0.0) -> Guarantees:
@@ -63,174 +57,220 @@ def guarantees(propagation_bound: float = 0.0) -> Guarantees:
 
 
 class Rfc2136Provider:
-    """One zone on one server that takes dynamic updates. Implements `providers.interface.Provider`."""
+    """One zone on one server that takes dynamic updates. Implements `providers.interface.Provider`.
+
+    `zone_ref` is the zone's name in the plan, `zone` its absolute name. `now` is the clock that signs (seconds UTC):
+    the server's is compared with it.
+    """
 
     def __init__(
-        self, zone: str, transport: Transport, *, label: str, key_name: str, propagation_bound: float = 0.0
+        self,
+        zone_ref: str,
+        zone: str,
+        transport: Transport,
+        now: Callable[[], float],
+        *,
+        place: Place | None = None,
+        propagation_bound: float = 0.0,
     ) -> None:
+        self.zone_ref = zone_ref
         self.zone = zone
         self.lock_owner = f"{LOCK_LABEL}.{zone}" if zone != "." else f"{LOCK_LABEL}."
         self.guarantees = guarantees(propagation_bound)
         self._transport = transport
-        self._label = label
-        self._key_name = key_name
+        self._now = now
+        self._place = place or Place(zone=zone)
+
+    # -- reading ------------------------------------------------------------------------------------------------
 
     async def guards(self, keys: Collection[RRsetKey]) -> Guards:
         """See the interface."""
-        lock, cname = (self.lock_owner, "TXT"), (self.lock_owner, "CNAME")
-        questions = (lock, cname, (self.zone, "SOA"), *keys_questions(tuple(keys)))
-        answers = await self._transport.query(tuple(dict.fromkeys(questions)))
-        self._usable(answers)
-        soa = answers.rrsets[self.zone, "SOA"]
-        if soa is None:
-            raise Refused(
-                f"{self._label} has no SOA for {self.zone}",
-                "It is not authoritative for that zone, or the zone is not loaded.",
-                (f"dig @{self._label} +tcp SOA {self.zone}",),
-            )
+        self._check_keys(keys)
+        lock = (self.lock_owner, "TXT")
+        started = self._now()
+        answers = await self._ask((lock, (self.zone, "SOA"), *questions_of(keys)))
+        offset = clock_offset(answers.server_time, started, self._now())
         text = answers.rrsets[lock]
         token = _token(text)
         blocked = ""
-        if answers.rrsets[cname] is not None:
-            blocked = f"there is a CNAME at {self.lock_owner}"
+        if lock in answers.detours:
+            blocked = f"{answers.detours[lock]} stands in the way of the lock at {self.lock_owner}"
         elif text is not None and token is None:
             blocked = f"there is a TXT at {self.lock_owner} that is no lock"
-        return Guards(
-            token,
-            blocked,
-            soa.values[0],
-            int(soa.values[0].split()[2]),
-            {k: answers.rrsets[k.owner, k.rdtype] for k in keys},
-            answers.clock_offset,
-        )
+        soa = self._soa(answers)
+        rrsets = {k: answers.rrsets[k.owner, k.rdtype] for k in keys}
+        return Guards(token, blocked, soa, int(soa.split()[2]), rrsets, offset)
 
     async def read(self, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, RRset | None]:
         """See the interface."""
-        answers = await self._transport.query(keys_questions(tuple(keys)))
-        self._usable(answers)
+        self._check_keys(keys)
+        answers = await self._ask(questions_of(keys))
         return {k: answers.rrsets[k.owner, k.rdtype] for k in keys}
 
-    def _usable(self, answers: Answers) -> None:
-        for (owner, _), rcode in answers.rcodes.items():
-            if rcode not in ("NOERROR", "NXDOMAIN"):
-                raise self._refusal(rcode, f"a question about {owner}")
-
-    def _refusal(self, rcode: str, what: str) -> Refused:
-        match rcode:
-            case "NOTAUTH" | "NOTZONE":
-                return Refused(
-                    f"{self._label} is not authoritative for {self.zone} ({rcode})",
-                    "Updates go to the primary server of the zone.",
-                    (f"dig +tcp @{self._label} SOA {self.zone}   is it the right server, and is the zone loaded?",),
-                )
-            case "REFUSED":
-                return Refused(
-                    f"{self._label} refuses {what} ({rcode})",
-                    f"Its policy does not let the key {self._key_name} do this, or the zone is frozen.",
-                    (
-                        f"BIND: update-policy {{ grant {self._key_name} zonesub ANY; }}; and rndc thaw {self.zone}",
-                        f"Knot: acl with key: {self._key_name}, action: update",
-                    ),
-                )
-            case _:
-                return Refused(f"{self._label} answered {what} with {rcode}", "Nothing was written.")
-
-    async def apply(self, changes: ChangeSet, fence: Fence | None) -> Receipt:
-        """See the interface."""
-        spec = self._spec(changes, fence)
-        rcode = await self._transport.update(spec)
-        if rcode == "NOERROR":
-            return await self._read_back(changes, fence)
-        if rcode in _PREREQUISITE_FAILED:
-            return await self._why_not(changes, fence, rcode)
-        raise self._refusal(rcode, "the update")
-
-    def _spec(self, changes: ChangeSet, fence: Fence | None) -> UpdateSpec:
-        prereqs: list[Prereq] = []
-        ops: list[Op] = []
-        if fence is not None:
-            if fence.held is None:
-                # "Name not in use" also refuses a CNAME there; the SOA ties "absent" to one version of the zone.
-                prereqs.append(Prereq("unused", self.lock_owner))
-            else:
-                prereqs.append(Prereq("exists", self.lock_owner, "TXT", (quote_text(fence.held.text()),)))
-                ops.append(Op("clear", self.lock_owner, "TXT"))
-            if fence.next is not None:
-                ops.append(Op("add", self.lock_owner, "TXT", (quote_text(fence.next.text()),), LOCK_TTL))
-        if changes.soa is not None:
-            prereqs.append(Prereq("exists", self.zone, "SOA", (changes.soa,)))
-        prereqs += prerequisites(changes.changes)
-        ops += operations(changes.changes, self.zone)
-        return UpdateSpec(self.zone, tuple(prereqs), tuple(ops))
-
-    async def _look(self, changes: ChangeSet) -> tuple[Token | None, str, Mapping[RRsetKey, RRset | None]]:
-        """Lock, SOA and the RRsets as they are now; whoever calls it has sent a message already."""
-        keys = [c.key for c in changes.changes]
-        try:
-            guards = await self.guards(keys)
-        except (Unreachable, Refused) as exc:
-            raise Unreachable(exc.what, exc.why, maybe_applied=True, hints=exc.hints) from None
-        return guards.lock, guards.soa, guards.rrsets
-
-    async def _read_back(self, changes: ChangeSet, fence: Fence | None) -> Receipt:
-        """NOERROR says little: servers ignore parts of a message silently."""
-        lock, soa, found = await self._look(changes)
-        if fence is not None and fence.next is not None and lock != fence.next:
-            raise FenceLost(lock)
-        ignored = tuple(c.key for c in changes.changes if c.after != c.before and found[c.key] == c.before)
-        return Receipt(ignored, int(soa.split()[2]))
-
-    async def _why_not(self, changes: ChangeSet, fence: Fence | None, rcode: str) -> Receipt:
-        """A prerequisite failed. Which one? The lock comes first: without it nothing else is ours to judge."""
-        lock, soa, found = await self._look(changes)
-        if fence is not None:
-            if fence.next is not None and lock == fence.next:
-                return await self._read_back(changes, fence)  # an earlier copy of this very message
-            if lock != fence.held:
-                raise FenceLost(lock)
-        mismatches = tuple(
-            Mismatch(c.key, _text(c.before), found[c.key], found[c.key] == c.after)
-            for c in changes.changes
-            if found[c.key] != c.before
-        )
-        if mismatches:
-            raise Conflict(mismatches)
-        if changes.soa is not None and soa != changes.soa:
-            raise ZoneMoved("the zone changed since it was read", "Somebody else updated it; nothing was written.")
-        if rcode in ("YXDOMAIN", "YXRRSET") and changes.changes:
-            blocked = tuple(
-                Mismatch(c.key, "nothing else at the name", None, False) for c in changes.changes if c.before is None
-            )
-            if blocked:
-                raise Conflict(blocked, "other data stands at a name where a record is to be created")
-        raise ZoneMoved("the zone changed while it was read", "Somebody else updated it; nothing was written.")
+    async def history(self, since_serial: int, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, int] | None:
+        """See the interface. Unknown where the server gives no IXFR, or answers it with the whole zone."""
+        self._check_keys(keys)
+        longest = await self._transport.history(since_serial)
+        return None if longest is None else {k: longest.get((k.owner, k.rdtype), 0) for k in keys}
 
     async def settled(self, receipt: Receipt) -> bool:
-        """A primary cannot tell what its secondaries have: they are asked instead."""
+        """A primary cannot tell what its secondaries have (`sync_wait` is false): they are asked instead."""
         return True
-
-    async def history(self, since_serial: int, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, int] | None:
-        """See the interface."""
-        longest = await self._transport.history(self.zone, since_serial)
-        return None if longest is None else {k: longest.get((k.owner, k.rdtype), 0) for k in keys}
 
     def partition(self, changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
         """See the interface."""
         return partition_changes(changes)
 
+    async def _ask(self, questions: tuple[Question, ...]) -> Answers:
+        answers = await self._transport.query(tuple(dict.fromkeys(questions)))
+        if answers.failure is not None:
+            raise failure(self._place, answers.failure, "query", self._now())
+        return answers
 
-def partition_changes(changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
-    """The changes in groups that fit 64 KiB each, changes of one owner name together."""
-    groups: list[list[Change]] = [[]]
-    size = OVERHEAD
-    for together in owners_together(changes):
-        octets = sum(wire_estimate(c) for c in together)
-        if groups[-1] and size + octets > MAX_MESSAGE:
-            groups.append([])
-            size = OVERHEAD
-        groups[-1] += together
-        size += octets
-    return tuple(tuple(g) for g in groups if g)
+    def _soa(self, answers: Answers) -> str:
+        soa = answers.rrsets[self.zone, "SOA"]
+        if soa is None:
+            raise Refused(
+                f"{self._place.server} has no SOA for {self.zone}",
+                "It is not authoritative for that zone, or the zone is not loaded.",
+                (f"{self._place.dig} SOA {self.zone}",),
+            )
+        return soa.values[0]
+
+    def _check_keys(self, keys: Collection[RRsetKey]) -> None:
+        for key in keys:
+            if key.zone != self.zone_ref:
+                raise ValueError(f"{key.owner} {key.rdtype} belongs to zone {key.zone}, not to {self.zone_ref}")
+            if key.set_id:
+                raise Refused(
+                    f"{key.label(self.zone)} cannot be kept at {self._place.server}",
+                    "Dynamic updates know no set identifiers: one RRset for each name and type (RFC 2181 section 5).",
+                    ("take the set identifier out of the plan",),
+                )
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    async def apply(self, changes: ChangeSet, fence: Fence | None) -> Receipt:
+        """See the interface."""
+        self._check_keys([c.key for c in changes.changes])
+        self._check_apex(changes.changes)
+        reply = await self._transport.update(build(self.zone, self.lock_owner, changes, fence))
+        if reply.signed and reply.rcode == "NOERROR":
+            return await self._read_back(changes, fence)
+        if reply.signed and reply.rcode in PREREQUISITE_FAILED:
+            return await self._why_not(changes, fence)
+        raise failure(self._place, reply, "update", self._now())
+
+    def _check_apex(self, changes: tuple[Change, ...]) -> None:
+        for c in changes:
+            if c.key.owner == self.zone and c.key.rdtype in ("NS", "SOA") and c.before is not None and c.after is None:
+                raise Refused(
+                    f"the {c.key.rdtype} of {self.zone} cannot be deleted",
+                    "A zone always has SOA and NS; servers ignore it silently (RFC 2136 section 3.4.2.3).",
+                    ("replace it by another value",),
+                )
+
+    async def _look(self, changes: ChangeSet) -> Guards:
+        """Everything again, after a message was sent: not being able to look leaves its fate open."""
+        try:
+            return await self.guards([c.key for c in changes.changes])
+        except (Unreachable, Refused) as exc:
+            raise Unreachable(exc.what, exc.why, maybe_applied=True, hints=exc.hints) from None
+
+    async def _read_back(self, changes: ChangeSet, fence: Fence | None) -> Receipt:
+        """NOERROR says little: servers ignore parts of a message silently."""
+        found = await self._look(changes)
+        if fence is not None:
+            self._check_swapped(fence, found.lock)
+            # Twice, on connections of their own: behind one address may be two processes that swapped the same token.
+            self._check_swapped(fence, (await self._look(ChangeSet(()))).lock)
+        ignored = tuple(c.key for c in changes.changes if c.after != c.before and found.rrsets[c.key] == c.before)
+        return Receipt(ignored, found.serial)
+
+    def _check_swapped(self, fence: Fence, lock: Token | None) -> None:
+        if lock == fence.next or (fence.next is None and lock != fence.held):
+            return  # a lock that was given back may be somebody else's by now
+        if lock == fence.held:
+            raise Unreachable(
+                f"{self._place.server} took the update, and does not show it",
+                "So does a secondary that forwards it, until the next transfer, and so do two servers at one address.",
+                maybe_applied=True,
+                hints=(f"{self._place.dig} SOA {self.zone}   write the address of the primary into provider.server",),
+            )
+        raise FenceLost(lock)
+
+    async def _why_not(self, changes: ChangeSet, fence: Fence | None) -> Receipt:
+        """A prerequisite failed. Which one? The lock comes first: without it nothing else is ours to judge."""
+        found = await self._look(changes)
+        if fence is not None:
+            given_back = fence.next is None and fence.held is not None and found.lock is None and not changes.changes
+            if given_back or (fence.next is not None and found.lock == fence.next):
+                return await self._read_back(changes, fence)  # a copy of this very message came before it
+            if found.lock != fence.held:
+                raise FenceLost(found.lock)
+            if fence.held is None and found.lock_blocked:
+                raise self._blocked(found.lock_blocked)
+        differ = tuple(
+            Mismatch(c.key, _text(c.before), found.rrsets[c.key], found.rrsets[c.key] == c.after)
+            for c in changes.changes
+            if found.rrsets[c.key] != c.before
+        )
+        if differ:
+            raise Conflict(differ)
+        if changes.soa is not None and found.soa != changes.soa:
+            raise ZoneMoved("the zone changed since it was read", "Somebody else updated it; nothing was written.")
+        await self._raise_for_neighbours(changes, fence)
+        raise ZoneMoved("the zone changed while it was read", "Somebody else updated it; nothing was written.")
+
+    async def _raise_for_neighbours(self, changes: ChangeSet, fence: Fence | None) -> None:
+        """Nothing that the message names differs: something else stands at a name that it needs for itself."""
+        created = [c for c in changes.changes if c.before is None and c.after is not None]
+        names = {self.lock_owner} if fence is not None and fence.held is None else set()
+        names |= {c.key.owner for c in created}
+        types = ("CNAME", *NEIGHBOURS)
+        if not names:
+            return
+        answers = await self._look_at(tuple((name, t) for name in sorted(names) for t in types))
+        there = {name: [t for t in types if answers.rrsets[name, t] is not None] for name in names}
+        if there.get(self.lock_owner) and self.lock_owner not in {c.key.owner for c in created}:
+            raise self._blocked(f"{', '.join(there[self.lock_owner])} at {self.lock_owner} stands in the lock's place")
+        crowded = [
+            (c, others)
+            for c in created
+            if (others := [t for t in there[c.key.owner] if c.key.rdtype == "CNAME" or t == "CNAME"])
+        ]
+        if crowded:
+            owner, types_there = crowded[0][0].key.owner, ", ".join(crowded[0][1])
+            raise Conflict(
+                tuple(
+                    Mismatch(c.key, f"absent, without {', '.join(o)} beside it", None, done=False) for c, o in crowded
+                ),
+                f"{types_there} at {owner} cannot stand beside what is to be created there",
+            )
+
+    async def _look_at(self, questions: tuple[Question, ...]) -> Answers:
+        try:
+            return await self._ask(questions)
+        except (Unreachable, Refused) as exc:
+            raise Unreachable(exc.what, exc.why, maybe_applied=True, hints=exc.hints) from None
+
+    def _blocked(self, what: str) -> Refused:
+        return Refused(
+            what,
+            "Every run marks its writes with a TXT record at that name, and nothing else can stand there.",
+            (f"{self._place.dig} ANY {self.lock_owner}   move it away, then run the same command again",),
+        )
+
+
+def clock_offset(server_time: float | None, started: float, ended: float) -> float | None:
+    """The server's clock minus ours in seconds, None if it does not tell.
+
+    TSIG has whole seconds, and the reply was signed at some time between `started` and `ended`: only more than that is
+    a difference. Of what is possible the earliest counts, since a wait must not end too soon.
+    """
+    if server_time is None:
+        return None
+    return 0.0 if started - 1 < server_time <= ended else server_time - ended
 
 
 def _token(rrset: RRset | None) -> Token | None:

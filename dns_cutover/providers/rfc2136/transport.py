@@ -1,70 +1,87 @@
-"""The edge: plain values to DNS messages with TSIG over TCP, through dnspython."""
+"""The edge: one server, TCP, TSIG. Each call has a connection of its own; nothing is sent twice."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Collection, Mapping
+import os
+import random
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import dns.exception
-import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdatatype
-import dns.rrset
+import dns.rdata
 import dns.tsig
-import dns.update
 
+from dns_cutover.errors import UsageError
 from dns_cutover.providers.interface import Refused, Unreachable
-from dns_cutover.providers.rfc2136.message import Question, UpdateSpec
+from dns_cutover.providers.rfc2136.size import MAX_MESSAGE
+from dns_cutover.providers.rfc2136.update import Answers, Question, UpdateReply, UpdateSpec
+from dns_cutover.providers.rfc2136.wire import (
+    Found,
+    Garbage,
+    Keyring,
+    Read,
+    TransferRecord,
+    build_update,
+    history_question,
+    published_ttls,
+    read_answer,
+    read_reply,
+    transfer_ended,
+    transfer_message,
+    transfer_records,
+    whole_zone,
+)
 from dns_cutover.providers.secret import Secret
 from dns_cutover.records import RRset
-from dns_cutover.records.rdata import parse_rdata
 
-# A message that arrives later than this is refused by the server, and so is one from a clock that is off by more.
-FUDGE = 60
+# Seconds. A message that arrives later is refused by the server, and so is one of a clock that is off by more.
+FUDGE = 30
+# Only ever on a question, to find out whether the clock or the key is wrong.
+WIDEST_FUDGE = 65535
+
+ALGORITHMS = ("hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
+
+# Questions on their way at once over one connection: all of their replies fit the socket's buffers.
+PIPELINE = 64
+# PowerDNS takes some 10 s for a full message where BIND takes 40 ms: a quarter of the patience more for each 2 KiB.
+PATIENT_OCTETS = 8192
+
+# A label that no zone has: what is given there comes from a wildcard.
+PROBE = "dns-cutover-probe"
+
+
+class _QuietKey(dns.tsig.Key):
+    """A key whose repr has no secret: dnspython's has, and tracebacks with locals would show it."""
+
+    def __repr__(self) -> str:
+        return f"<TSIG key {self.name}>"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """Answers to a batch of questions. `clock_offset`: the server's clock minus ours in seconds, if it tells."""
-
-    rrsets: Mapping[Question, RRset | None]
-    rcodes: Mapping[Question, str]
-    clock_offset: float | None = None
-
-
-class Transport(Protocol):
-    """What the decision code asks of the network. Raises Unreachable, Refused."""
-
-    async def update(self, spec: UpdateSpec) -> str:
-        """Send one UPDATE; the response code's mnemonic."""
-        ...
-
-    async def query(self, questions: Collection[Question]) -> Answers:
-        """Ask the server that takes the updates. NXDOMAIN and NODATA are None."""
-        ...
-
-    async def history(self, zone: str, since_serial: int) -> Mapping[Question, int] | None:
-        """The highest TTL of every RRset that was published since that serial, by IXFR; None where it is not told."""
-        ...
-
-
-@dataclass(slots=True)
 class TsigKey:
-    """A TSIG key with its secret kept out of sight."""
+    """A TSIG key (RFC 8945) with its secret kept out of sight."""
 
     name: str
     algorithm: str
     secret: Secret = field(repr=False)
 
-    def keyring(self) -> dict[dns.name.Name, dns.tsig.Key]:
-        """As dnspython wants it. Raises Refused if the secret is no base64."""
+    def keyring(self) -> Keyring:
+        """As dnspython wants it. Raises Refused for a secret that is not base64, UsageError for an algorithm."""
+        algorithm = self.algorithm.lower().rstrip(".")
+        if algorithm not in ALGORITHMS:
+            raise UsageError(
+                f"the TSIG algorithm {self.algorithm} of key {self.name} is not used",
+                "MD5 and SHA-1 are not to be used for new keys (RFC 8945 section 6).",
+                (f"tsig-keygen -a hmac-sha256 {self.name.rstrip('.')}   a new key, for the server too",),
+            )
         try:
-            key = dns.tsig.Key(self.name, self.secret.reveal(), self.algorithm)
+            key = _QuietKey(self.name, self.secret.octets(), algorithm)
         except ValueError:
             raise Refused(
                 f"the TSIG secret of key {self.name} is not base64",
@@ -74,259 +91,234 @@ class TsigKey:
         return {key.name: key}
 
 
-@dataclass(slots=True)
 class DnsTransport:
-    """One server by address and port. `timeout` in seconds for each exchange."""
+    """One zone at one address and port, both pinned. `timeout` in seconds for connecting and for each round of answers.
 
-    address: str
-    port: int
-    key: TsigKey
-    timeout: float = 10.0
-    label: str = ""
+    Implements `update.Transport`. Raises Refused (secret), UsageError (algorithm).
+    """
 
-    def __post_init__(self) -> None:
-        self.label = self.label or (self.address if self.port == 53 else f"{self.address}:{self.port}")
+    def __init__(
+        self, zone: str, address: str, port: int, key: TsigKey, *, timeout: float = 10.0, fudge: int = FUDGE
+    ) -> None:
+        self.zone = zone
+        self.address = address
+        self.port = port
+        self.fudge = fudge
+        self.timeout = timeout
+        self._keyring = key.keyring()
+        self._key_name = next(iter(self._keyring))
+        self._spelling: dict[tuple[str, str], dns.rdata.Rdata] = {}
 
-    async def update(self, spec: UpdateSpec) -> str:
-        """Send one UPDATE; the response code's mnemonic. Raises Unreachable, Refused."""
-        message = build_update(spec)
-        message.use_tsig(self.key.keyring(), fudge=FUDGE)
-        reply = (await self._exchange([message], writes=True))[0]
-        return dns.rcode.to_text(reply.rcode())
+    # -- the port -----------------------------------------------------------------------------------------------
+
+    async def update(self, spec: UpdateSpec) -> UpdateReply:
+        """See Transport."""
+        message: Any = build_update(self.zone, spec, self._spelling)
+        self._sign(message, self.fudge)
+        try:
+            return (await self._exchange([message], writes=True))[0].about
+        except dns.exception.TooBig:
+            raise Refused(
+                "the changes do not fit one message",
+                f"A message has at most {MAX_MESSAGE} octets, and only one message is atomic.",
+                ("put them into several stages",),
+            ) from None
 
     async def query(self, questions: Collection[Question]) -> Answers:
-        """Ask all questions over one connection. Raises Unreachable, Refused."""
+        """See Transport. Whatever a wildcard may have given is checked against names that cannot exist (RFC 4592)."""
+        asked = tuple(dict.fromkeys(questions))
+        found, about = await self._ask(asked)
+        if about.rcode != "NOERROR" or not about.signed:
+            return Answers({}, about.server_time, await self._explain(about))
+        synthetic, failed = await self._synthesised([q for q in asked if found[q].synthesis_possible])
+        if failed is not None:
+            return Answers({}, failed.server_time, failed)
+        for question in asked:
+            self._spelling.update(found[question].spelled)
+        rrsets: dict[Question, RRset | None] = {q: None if q in synthetic else f.rrset for q, f in found.items()}
+        detours = {q: f.detour for q, f in found.items() if f.detour and q not in synthetic}
+        return Answers(rrsets, about.server_time, None, detours)
+
+    async def history(self, since_serial: int) -> Mapping[Question, int] | None:
+        """See Transport. Raises Unreachable when the stream breaks off."""
+        query: Any = history_question(self.zone, since_serial)
+        self._sign(query, self.fudge)
+        records: list[TransferRecord] = []
+        context: Any = None
+        async with self._connection() as (reader, writer):
+            with self._failures(maybe_applied=False):
+                async with asyncio.timeout(self.timeout):
+                    await _put(writer, query.to_wire())
+                    while not transfer_ended(records, since_serial):
+                        raw = await _get(reader)
+                        if raw[3] & 0x0F:
+                            return None  # not for this key, or not at all; Knot does not sign that
+                        message = transfer_message(raw, query, self._keyring, context)
+                        context = message.tsig_ctx
+                        records += transfer_records(message)
+                        if whole_zone(records):
+                            return None
+                    if not message.had_tsig:
+                        raise Garbage("a transfer whose end is not signed")
+        return published_ttls(records, since_serial)
+
+    # -- questions ----------------------------------------------------------------------------------------------
+
+    async def _ask(
+        self, questions: Sequence[Question], fudge: int | None = None
+    ) -> tuple[dict[Question, Found], UpdateReply]:
+        """Answers over one connection, and what the last reply says, or the first that is no answer."""
         messages = []
-        for owner, rdtype in questions:
-            message = dns.message.make_query(owner, rdtype, flags=0)
-            message.use_tsig(self.key.keyring(), fudge=FUDGE)
+        for (owner, rdtype), number in zip(questions, _ids(len(questions)), strict=True):
+            message: Any = dns.message.make_query(owner, rdtype, flags=0, id=number)
+            self._sign(message, self.fudge if fudge is None else fudge)
             messages.append(message)
-        sent = time.time()
-        replies = await self._exchange(messages, writes=False)
-        rrsets: dict[Question, RRset | None] = {}
-        rcodes: dict[Question, str] = {}
-        offset = None
-        for (owner, rdtype), reply in zip(questions, replies, strict=True):
-            rcodes[owner, rdtype] = dns.rcode.to_text(reply.rcode())
-            found = None
-            if reply.rcode() == dns.rcode.NOERROR:
-                name, kind = dns.name.from_text(owner), dns.rdatatype.from_text(rdtype)
-                rrset = next((r for r in reply.answer if r.name == name and r.rdtype == kind), None)
-                found = RRset.from_rdataset(rrset) if rrset is not None else None
-            rrsets[owner, rdtype] = found
-            if reply.tsig is not None:
-                signed = float(reply.tsig[0].time_signed)
-                # Whole seconds, and the round trip: only more than that is a difference of clocks.
-                now = time.time()
-                offset = 0.0 if sent - 2 <= signed <= now + 2 else signed - now
-        return Answers(rrsets, rcodes, offset)
+        reads = await self._exchange(messages, writes=False)
+        found: dict[Question, Found] = {}
+        about = UpdateReply("NOERROR")
+        for question, read in zip(questions, reads, strict=True):
+            about = read.about
+            if read.message is None or about.rcode not in ("NOERROR", "NXDOMAIN"):
+                return found, about
+            found[question] = read_answer(read.message, question, self.zone)
+        return found, UpdateReply("NOERROR", about.server_time)
 
-    async def history(self, zone: str, since_serial: int) -> Mapping[Question, int] | None:
-        """See Transport. An AXFR-style answer says nothing about the time between: None."""
-        query = dns.message.make_query(zone, dns.rdatatype.IXFR)
-        query.authority.append(dns.rrset.from_text(zone, 0, "IN", "SOA", f". . {since_serial} 0 0 0 0"))
-        query.use_tsig(self.key.keyring(), fudge=FUDGE)
+    async def _explain(self, about: UpdateReply) -> UpdateReply:
+        """PowerDNS answers a wrong key and a wrong clock alike, unsigned; with a wide fudge the clock passes."""
+        if about.signed or about.tsig_error or about.rcode != "NOTAUTH":
+            return about
         try:
-            records = await asyncio.wait_for(self._transfer(query, since_serial), self.timeout)
-        except (dns.exception.DNSException, OSError, EOFError, TimeoutError, ValueError):
-            return None
-        return added_ttls(records)
+            _, again = await self._ask([(self.zone, "SOA")], WIDEST_FUDGE)
+        except Unreachable:
+            return about
+        return UpdateReply(about.rcode, None, signed=False, tsig_error="BADTIME") if again.signed else about
 
-    async def _transfer(self, query: dns.message.QueryMessage, since: int) -> list[TransferRecord]:
-        """The stream of records of an IXFR (RFC 1995)."""
-        reader, writer = await asyncio.open_connection(self.address, self.port)
+    async def _synthesised(self, suspects: Sequence[Question]) -> tuple[set[Question], UpdateReply | None]:
+        """Which of these came from a wildcard.
+
+        One that gives nothing to a sibling that cannot exist gave nothing here either. Below `*.owner`, which a
+        wildcard further up covers only if there is neither `owner` nor `*.owner`, the same label gives data exactly if
+        `owner` does not exist.
+        """
+        out: set[Question] = set()
+        siblings = {q: name for q in suspects if (name := _sibling(q[0], self.zone))}
+        asked = [(n, q[1]) for q, n in siblings.items()]
+        for below in (False, True):
+            if not asked:
+                return out, None
+            found, about = await self._ask(tuple(dict.fromkeys(asked)))
+            if about.rcode != "NOERROR" or not about.signed:
+                return out, about
+            covered = {q for q, found_q in found.items() if found_q.rrset is not None or found_q.synthesis_possible}
+            if below:
+                return {q for q in suspects if (_below(q[0]), q[1]) in covered}, None
+            asked = [(n, q[1]) for q, s in siblings.items() if (s, q[1]) in covered and (n := _below(q[0]))]
+        return out, None
+
+    # -- the network --------------------------------------------------------------------------------------------
+
+    def _sign(self, message: Any, fudge: int) -> None:
+        message.use_tsig(self._keyring, keyname=self._key_name, fudge=fudge)
+
+    async def _exchange(self, messages: Sequence[Any], *, writes: bool) -> list[Read]:
+        """Send all over one connection, several on their way at once, and give their replies in the same order.
+
+        Signed as late as can be: what the connection took is not taken from the time that a message may need.
+        """
+        reads: list[Read] = []
+        async with self._connection() as (reader, writer):
+            for start in range(0, len(messages), PIPELINE):
+                batch = {m.id: m for m in messages[start : start + PIPELINE]}
+                wires = [m.to_wire() for m in batch.values()]
+                patience = self.timeout * (1 + (len(wires[0]) / PATIENT_OCTETS if writes else 0))
+                replies: dict[int, Read] = {}
+                with self._failures(maybe_applied=writes):
+                    async with asyncio.timeout(patience):
+                        await _put(writer, *wires)
+                        while len(replies) < len(batch):
+                            raw = await _get(reader)
+                            number = int.from_bytes(raw[:2], "big")
+                            if number not in batch or number in replies:
+                                raise Garbage("an answer to another question")
+                            replies[number] = read_reply(raw, batch[number], self._keyring)
+                reads += (replies[number] for number in batch)
+        return reads
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        with self._failures(maybe_applied=False):
+            async with asyncio.timeout(self.timeout):
+                reader, writer = await asyncio.open_connection(self.address, self.port)
         try:
-            wire = query.to_wire()
-            writer.write(len(wire).to_bytes(2, "big") + wire)
-            await writer.drain()
-            out: list[TransferRecord] = []
-            ctx: Any = None
-            while not transfer_ended(out, since):
-                size = int.from_bytes(await reader.readexactly(2), "big")
-                message = dns.message.from_wire(
-                    await reader.readexactly(size),
-                    keyring=self.key.keyring(),
-                    request_mac=query.mac,
-                    xfr=True,
-                    tsig_ctx=ctx,
-                    multi=True,
-                    one_rr_per_rrset=True,
-                )
-                ctx = message.tsig_ctx
-                if message.rcode() != dns.rcode.NOERROR:
-                    raise ValueError(dns.rcode.to_text(message.rcode()))
-                for rrset in message.answer:
-                    rdata: Any = rrset[0]
-                    serial = rdata.serial if rrset.rdtype == dns.rdatatype.SOA else None
-                    question = (rrset.name.canonicalize().to_text(), dns.rdatatype.to_text(rrset.rdtype))
-                    out.append(TransferRecord(question, rrset.ttl, serial))
-            return out
+            yield reader, writer
         finally:
-            writer.close()
+            # Not close(): what is not sent yet must not be sent by somebody who has gone.
+            writer.transport.abort()
 
-    async def _exchange(self, messages: list[Any], *, writes: bool) -> list[dns.message.Message]:
-        """Send messages one after another over one connection. `writes`: a missing reply may have been applied."""
+    @contextmanager
+    def _failures(self, *, maybe_applied: bool) -> Iterator[None]:
         try:
-            reader, writer = await asyncio.wait_for(asyncio.open_connection(self.address, self.port), self.timeout)
-        except (OSError, TimeoutError) as exc:
-            raise self._unreachable(exc, maybe_applied=False) from None
-        try:
-            replies = []
-            for message in messages:
-                wire = message.to_wire()
-                writer.write(len(wire).to_bytes(2, "big") + wire)
-                await asyncio.wait_for(writer.drain(), self.timeout)
-                size = int.from_bytes(await asyncio.wait_for(reader.readexactly(2), self.timeout), "big")
-                raw = await asyncio.wait_for(reader.readexactly(size), self.timeout)
-                replies.append(self._parse(raw, message))
-            return replies
-        except (OSError, EOFError, TimeoutError) as exc:
-            raise self._unreachable(exc, maybe_applied=writes) from None
-        finally:
-            writer.close()
+            yield
+        except TimeoutError:
+            raise self._unreachable("It did not answer in time.", maybe_applied) from None
+        except EOFError:
+            raise self._unreachable("It closed the connection.", maybe_applied) from None
+        except OSError as exc:
+            raise self._unreachable(
+                f"{os.strerror(exc.errno) if exc.errno else 'No connection'}.", maybe_applied
+            ) from None
+        except Garbage as exc:
+            raise self._unreachable(f"It gave {exc}.", maybe_applied) from None
+        except dns.exception.DNSException as exc:
+            raise self._unreachable(f"Its answer cannot be read ({type(exc).__name__}).", maybe_applied) from None
 
-    def _parse(self, raw: bytes, sent: Any) -> dns.message.Message:
-        """A reply that is signed and ours. Raises Refused (TSIG), or Unreachable for garbage."""
-        try:
-            reply = dns.message.from_wire(raw, keyring=self.key.keyring(), request_mac=sent.mac, ignore_trailing=True)
-        except dns.tsig.PeerError as exc:
-            raise self._tsig(type(exc).__name__) from None
-        except (dns.tsig.BadSignature, dns.tsig.BadTime, dns.tsig.BadKey, dns.message.UnknownTSIGKey) as exc:
-            raise self._tsig(type(exc).__name__) from None
-        except dns.exception.DNSException:
-            # An unsigned error reply cannot be trusted, but it was not written either: its code is in the header.
-            if len(raw) >= 12 and raw[:2] == sent.id.to_bytes(2, "big") and raw[3] & 0x0F:
-                raise self._unsigned(raw[3] & 0x0F) from None
-            raise self._unreachable(ValueError("an answer that is no DNS message"), maybe_applied=True) from None
-        if reply.id != sent.id:
-            raise self._unreachable(ValueError("an answer to another question"), maybe_applied=True)
-        if not reply.had_tsig:
-            raise self._unsigned(int(reply.rcode()))
-        return reply
-
-    def _unreachable(self, exc: BaseException, *, maybe_applied: bool) -> Unreachable:
-        reason = (
-            "it did not answer in time"
-            if isinstance(exc, TimeoutError)
-            else (
-                exc.strerror or "the connection failed"
-                if isinstance(exc, OSError)
-                else str(exc) or "it closed the connection"
-            )
-        )
+    def _unreachable(self, why: str, maybe_applied: bool) -> Unreachable:
+        label = self.address if self.port == 53 else f"{self.address} port {self.port}"
+        port = "" if self.port == 53 else f"-p {self.port} "
         return Unreachable(
-            f"{self.label} cannot be reached for updates over TCP",
-            f"{reason[:1].upper()}{reason[1:]}.",
+            f"{label} cannot be reached for updates over TCP",
+            why,
             maybe_applied=maybe_applied,
-            hints=(f"dig @{self.address} -p {self.port} +tcp SOA .   does it answer at all?",),
-        )
-
-    @property
-    def _facts(self) -> tuple[tuple[str, str], ...]:
-        secret = self.key.secret
-        return (("used", f"{self.key.algorithm}, secret from {secret.source}, {len(secret)} characters"),)
-
-    def _tsig(self, kind: str) -> Refused:
-        name = self.key.name
-        if "Time" in kind:
-            return Refused(
-                f"the clocks of this machine and of {self.label} differ by more than {FUDGE} s (BADTIME)",
-                "TSIG refuses messages that may be late or replayed (RFC 8945 section 5.2.3).",
-                ("set this machine's clock (NTP), then run the same command again",),
-                self._facts,
-            )
-        if "Signature" in kind:
-            return Refused(
-                f"{self.label} does not accept the TSIG key {name} (BADSIG)",
-                "The server knows the key's name, but the secret or the algorithm differs.",
-                ("compare it with the server's key file: base64, no quotes, no line end",),
-                self._facts,
-            )
-        return Refused(
-            f"{self.label} does not accept the TSIG key {name} (BADKEY)",
-            "The server does not know a key of that name, or its policy does not let the key do this.",
-            (f"BIND: update-policy {{ grant {name} zonesub ANY; }};   Knot: acl with key: {name}, action: update",),
-            self._facts,
-        )
-
-    def _unsigned(self, rcode: int) -> Refused:
-        code = dns.rcode.to_text(dns.rcode.Rcode(rcode))
-        if code == "NOTAUTH":
-            return Refused(
-                f"{self.label} does not accept the TSIG key {self.key.name} for this zone ({code}, unsigned)",
-                "The secret differs, the clock is off, or the server is not authoritative for the zone.",
-                ("compare key, clock and zone name with the server's configuration",),
-                self._facts,
-            )
-        return Refused(
-            f"{self.label} answered {code} without a signature",
-            "An answer that is not signed proves nothing; nothing is taken as written.",
-            ("check the zone name and the key in the server's configuration",),
-            self._facts,
+            hints=(f"dig @{self.address} {port}+tcp SOA {self.zone}   does it answer at all?",),
         )
 
 
-def build_update(spec: UpdateSpec) -> dns.update.UpdateMessage:
-    """The UPDATE message, unsigned. Prerequisites carry TTL 0: anything else is FORMERR (RFC 2136 section 2.4)."""
-    update = dns.update.UpdateMessage(spec.zone)
-    for p in spec.prereqs:
-        owner = dns.name.from_text(p.owner)
-        match p.kind:
-            case "exists":
-                update.present(owner, *[parse_rdata(p.rdtype, v) for v in p.values])
-            case "absent":
-                update.absent(owner, p.rdtype)
-            case "unused":
-                update.absent(owner)
-    for op in spec.ops:
-        owner = dns.name.from_text(op.owner)
-        rdatas = [parse_rdata(op.rdtype, v) for v in op.values]
-        match op.kind:
-            case "add":
-                update.add(owner, op.ttl, *rdatas)
-            case "delete":
-                update.delete(owner, *rdatas)
-            case "clear":
-                update.delete(owner, op.rdtype)
-    return update
+async def _put(writer: asyncio.StreamWriter, *wires: bytes) -> None:
+    """Write messages, each with its length (RFC 1035 section 4.2.2)."""
+    writer.write(b"".join(len(wire).to_bytes(2, "big") + wire for wire in wires))
+    await writer.drain()
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRecord:
-    """One record of a transfer; `serial` for SOA records."""
-
-    question: Question
-    ttl: int
-    serial: int | None
-
-
-def _soas(records: list[TransferRecord]) -> list[int]:
-    return [r.serial for r in records if r.serial is not None]
+async def _get(reader: asyncio.StreamReader) -> bytes:
+    """Read one message. Raises EOFError at the end of the stream, Garbage for less than a header."""
+    raw = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+    if len(raw) < 12:
+        raise Garbage("an answer that is no DNS message")
+    return raw
 
 
-def transfer_ended(records: list[TransferRecord], since: int) -> bool:
-    """Whether the stream is complete (RFC 1995 section 4): new SOA, (old SOA, deletions, SOA, additions)*, new SOA."""
-    if not records or records[-1].serial is None:
-        return False
-    soas = _soas(records)
-    if len(records) == 1:
-        return soas[0] == since
-    if records[1].serial is None:
-        return len(soas) == 2  # a whole zone, AXFR style
-    return len(soas) > 2 and len(soas) % 2 == 0 and soas[-1] == soas[0]
-
-
-def added_ttls(records: list[TransferRecord]) -> Mapping[Question, int] | None:
-    """The highest TTL of what was added since; None for an AXFR-style answer, which tells nothing of that time."""
-    if len(records) == 1:
-        return {}
-    if records[1].serial is None:
-        return None
-    out: dict[Question, int] = {}
-    part = 0
-    for record in records[1:]:
-        if record.serial is not None:
-            part += 1
-        elif part % 2 == 0:
-            out[record.question] = max(out.get(record.question, 0), record.ttl)
+def _ids(count: int) -> list[int]:
+    """Random message ids, no two of them alike within one pipeline."""
+    out: list[int] = []
+    for start in range(0, count, PIPELINE):
+        out += random.SystemRandom().sample(range(65536), min(PIPELINE, count - start))
     return out
+
+
+def _sibling(owner: str, zone: str) -> str:
+    """A name beside `owner` that cannot exist; empty where no wildcard can be meant."""
+    name = dns.name.from_text(owner)
+    if owner == zone or name.is_wild() or len(name.labels) < 2:
+        return ""
+    return _under(PROBE, name.parent())
+
+
+def _below(owner: str) -> str:
+    return _under(f"{PROBE}.*", dns.name.from_text(owner))
+
+
+def _under(labels: str, name: dns.name.Name) -> str:
+    try:
+        return dns.name.from_text(labels, name).to_text()
+    except dns.name.NameTooLong:
+        return ""
