@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dns_cutover.address import split_address
 from dns_cutover.clock import SystemClock
-from dns_cutover.errors import Unavailable, UsageError
+from dns_cutover.errors import UsageError
 from dns_cutover.lookup.interface import Endpoint, ServerView
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ def _zone_info(
 
 def partitions(facts: LiveFacts) -> dict[str, Any]:
     """How each zone's provider groups changes into messages; needs no secret."""
-    from dns_cutover.providers.rfc2136.provider import partition_changes
+    from dns_cutover.providers.rfc2136.size import partition_changes
 
     def split(changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
         return partition_changes(changes)
@@ -222,31 +221,20 @@ def provider(zone: ZoneInfo, setting: Setting) -> Provider:
     config = zone.provider
     if config["type"] != "rfc2136":
         raise UsageError(f"the provider {config['type']} is not available in this version", "", ("available: rfc2136",))
-    from dns_cutover.providers.rfc2136.provider import Rfc2136Provider
-    from dns_cutover.providers.rfc2136.transport import DnsTransport, TsigKey
+    from dns_cutover.providers.rfc2136.config import from_config
     from dns_cutover.providers.secret import Secret, read_secret
 
     key = config["key"]
-    secret = Secret(setting.lab.secret, "the lab") if setting.lab else read_secret(key["secret"], setting.environ)
-    server = setting.lab.server if setting.lab else config["server"]
-    host, port = split_address(server)
-    tsig = TsigKey(key["name"], key["algorithm"], secret)
-    tsig.keyring()  # a secret that is no base64 is told before anything runs
-    transport = DnsTransport(_address(host), port or 53, tsig)
-    return Rfc2136Provider(
-        zone.name, transport, label=server, key_name=key["name"], propagation_bound=zone.guarantees.propagation_bound
+    lab = setting.lab
+    return from_config(
+        zone.ref,
+        zone.name,
+        server=lab.server if lab else config["server"],
+        key_name=key["name"],
+        algorithm=key["algorithm"],
+        secret=lambda: Secret(lab.secret, "the lab") if lab else read_secret(key["secret"], setting.environ),
+        propagation_bound=zone.guarantees.propagation_bound,
     )
-
-
-def _address(host: str) -> str:
-    """One address, pinned: two servers behind one name would take two different writes. Raises Unavailable."""
-    try:
-        return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
-    except (OSError, UnicodeError) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise Unavailable(
-            f"the server {host} has no address", f"{reason}.", ("write its address into provider.server",)
-        ) from None
 
 
 def ports(

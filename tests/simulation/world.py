@@ -32,9 +32,9 @@ from dns_cutover.lookup.interface import (
 from dns_cutover.plan.loader import parse_plan
 from dns_cutover.probes.interface import ProbeResult, ProbeSpec, Verdict
 from dns_cutover.providers.interface import Token, Unreachable
-from dns_cutover.providers.rfc2136.message import Op, Question, UpdateSpec
-from dns_cutover.providers.rfc2136.provider import Rfc2136Provider, guarantees, partition_changes
-from dns_cutover.providers.rfc2136.transport import Answers
+from dns_cutover.providers.rfc2136.provider import Rfc2136Provider, guarantees
+from dns_cutover.providers.rfc2136.size import partition_changes
+from dns_cutover.providers.rfc2136.update import Answers, EditOp, Question, UpdateReply, UpdateSpec
 from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.runbook.codec import runbook_json, runbook_sha256
 from dns_cutover.runbook.compile import LiveFacts, compile_runbook
@@ -201,7 +201,7 @@ class World:
             if p.kind == "exists" and (found is None or found.values != p.values):
                 return "NXRRSET"
         work = dict(zone)
-        for op in spec.ops:
+        for op in spec.edits:
             self._apply(work, op)
         if work != zone:
             self._judge(zone, work)
@@ -209,7 +209,7 @@ class World:
         return "NOERROR"
 
     @staticmethod
-    def _apply(work: dict[Question, RRset], op: Op) -> None:
+    def _apply(work: dict[Question, RRset], op: EditOp) -> None:
         key = (op.owner, op.rdtype)
         old = work.get(key)
         match op.kind:
@@ -261,7 +261,7 @@ class World:
     # -- ports --------------------------------------------------------------------------------------------------
 
     def ports(self, runner: str) -> Ports:
-        provider = Rfc2136Provider(ZONE, Transport(self), label="192.0.2.53", key_name="k")
+        provider = Rfc2136Provider("default", ZONE, Transport(self), lambda: self.now)
         counter = iter(range(10**9))
         ids = lambda: f"{runner}{next(counter):x}"  # noqa: E731
         return Ports(Store(self), {"default": provider}, Lookup(self), Prober(self), Clock(self), ids, runner)
@@ -275,7 +275,7 @@ def _token(rrset: RRset | None) -> Token | None:
 class Transport:
     w: World
 
-    async def update(self, spec: UpdateSpec) -> str:
+    async def update(self, spec: UpdateSpec) -> UpdateReply:
         w = self.w
         await w.point()
         w.updates += 1
@@ -288,13 +288,13 @@ class Transport:
             raise Unreachable("no reply", maybe_applied=True)
         rcode = "REFUSED" if w.now < w.refuse_until else w.process(spec)
         await w.point()
-        return rcode
+        return UpdateReply(rcode, w.now)
 
     async def query(self, questions: Collection[Question]) -> Answers:
         await self.w.point()
-        return Answers({q: self.w.zone.get(q) for q in questions}, dict.fromkeys(questions, "NOERROR"), 0.0)
+        return Answers({q: self.w.zone.get(q) for q in questions}, self.w.now)
 
-    async def history(self, zone: str, since_serial: int) -> Mapping[Question, int] | None:
+    async def history(self, since_serial: int) -> Mapping[Question, int] | None:
         await self.w.point()
         out: dict[Question, int] = {}
         versions = self.w.versions

@@ -23,7 +23,6 @@ import dns.update
 from . import relay
 from .daemon import PORT
 from .network import HarnessError
-from .zones import KEYRING
 
 Exchange = Callable[[bytes, Callable[[], None]], Awaitable[bytes]]  # the message; called when it is sent
 Respond = Callable[[bytes], None]
@@ -269,7 +268,8 @@ def _always(_: dns.update.UpdateMessage) -> bool:
 
 
 def _parse(wire: bytes) -> dns.update.UpdateMessage:
-    message = dns.message.from_wire(wire, keyring=KEYRING)
+    # Unverified: a test may look at a message when its signature is too old to be good.
+    message = dns.message.from_wire(wire, keyring=False)
     assert isinstance(message, dns.update.UpdateMessage)
     return message
 
