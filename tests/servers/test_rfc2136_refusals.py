@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -135,6 +136,13 @@ async def test_bind_policy_that_forbids_the_lock_or_a_name(bind: Bind, hierarchy
     assert (await provider.apply(ChangeSet((change,), guards.soa), None)).ignored == ()
 
 
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """Where a daemon of the test's own lives: its control socket does not fit under pytest's long paths."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as path:
+        yield Path(path)
+
+
 class LimitedKnot(Knot):
     """Its key may change one name only."""
 
@@ -147,9 +155,9 @@ class LimitedKnot(Knot):
 
 
 @pytest.fixture
-def limited_knot(hierarchy: Hierarchy, tmp_path: Path) -> Iterator[tuple[Knot, Zone]]:
+def limited_knot(hierarchy: Hierarchy, directory: Path) -> Iterator[tuple[Knot, Zone]]:
     zone = make_zone(hierarchy.fresh_origin(), ["ns1.nic.test."], "www 60 A 192.0.2.10\n")
-    knot = LimitedKnot(tmp_path / "limited", hierarchy.spare_address(), [zone])
+    knot = LimitedKnot(directory / "limited", hierarchy.spare_address(), [zone])
     knot.start()
     yield knot, zone
     knot.stop()
@@ -195,10 +203,10 @@ class ForwardingKnot(Knot):
         return {"knot.conf": text}
 
 
-async def test_a_secondary_that_forwards_updates_is_noticed(bind: Bind, hierarchy: Hierarchy, tmp_path: Path) -> None:
+async def test_a_secondary_that_forwards_updates_is_noticed(bind: Bind, hierarchy: Hierarchy, directory: Path) -> None:
     """NOERROR, and the lock is not there yet: whether it is ours must stay open, and not count as lost."""
     zone = hierarchy.fresh_zone(bind)
-    knot = ForwardingKnot(tmp_path / "forwarding", hierarchy.spare_address(), [zone])
+    knot = ForwardingKnot(directory / "forwarding", hierarchy.spare_address(), [zone])
     knot.primary = bind.address
     knot.start()
     try:
