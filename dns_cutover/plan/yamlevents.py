@@ -100,6 +100,9 @@ def events(text: str) -> list[Event]:
     try:
         _collect(text, out)
     except yaml.MarkedYAMLError as exc:
+        if "nesting depth" in str(exc.problem) and exc.problem_mark is not None:
+            # libyaml 0.2.6 has a limit of its own and sees it before it gives the first event.
+            raise too_deep(exc.problem_mark.line + 1, exc.problem_mark.column + 1) from None
         raise _syntax(text, exc) from None
     except yaml.YAMLError:
         raise Unusable("DC101", "not YAML: it cannot be read", "save it as UTF-8 text", Position(1, 1, 2)) from None

@@ -39,6 +39,8 @@ class SystemResolve:
         """See `Resolve`."""
         if literal := _literal(name):
             return (literal,)
+        if "\0" in name:  # the C library would ask for what stands before it
+            raise NoSuchName(f"{name} is no host name")
         try:
             found = await asyncio.get_running_loop().getaddrinfo(name.rstrip("."), None, type=socket.SOCK_STREAM)
         except socket.gaierror as exc:
