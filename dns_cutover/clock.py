@@ -20,10 +20,9 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The wall clock at creation, continued by the monotonic clock: a clock set back or forth is ignored.
+    """The wall clock at creation, continued by the monotonic clock: a clock set back or forth later is ignored.
 
-    `offset` (provider's clock minus ours, seconds) bounds it: the earlier of the two clocks counts, so that no wait
-    is cut short by a runner whose clock is ahead.
+    `bound` puts the provider's signed clock in its place, before the first decision: the clock that all machines share.
     """
 
     def __init__(self) -> None:
@@ -34,8 +33,12 @@ class SystemClock:
         return self._base + time.monotonic()
 
     def bound(self, offset: float) -> None:
-        """Take the provider's clock as the later bound; `offset` is its time minus ours, in seconds."""
-        self._base = min(self._base, time.time() + offset - time.monotonic())
+        """Take over the provider's clock, which is signed; `offset` is its time minus ours, in seconds.
+
+        In both directions: a clock ahead would cut waits short, and a slow one would journal times that another
+        machine, or this one once it is set right, takes for longer ago than they are.
+        """
+        self._base = time.time() + offset - time.monotonic()
 
     async def sleep_until(self, when: float) -> None:
         """Sleep in short naps: a suspended machine wakes to the right time."""

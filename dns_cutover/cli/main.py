@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         code: Any = app(args=arguments, prog_name="dns-cutover", standalone_mode=False)
     except CutoverError as error:
         if "--debug" in arguments:
-            raise
+            traceback.print_exc()
         from dns_cutover.report.errors import error_text
 
         sys.stderr.write(error_text(error))

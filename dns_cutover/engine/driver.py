@@ -31,9 +31,10 @@ from dns_cutover.engine.state import RunState, evolve, fold
 from dns_cutover.engine.write import change_lock, resolve, write_step
 from dns_cutover.errors import CutoverError, LockHeld
 from dns_cutover.probes.interface import Verdict
-from dns_cutover.runbook.model import Step
+from dns_cutover.runbook.model import Step, StepKind
 from dns_cutover.store.interface import Store
 
+UNPROVED = 5.0  # seconds between attempts to have our clock confirmed
 POLL = 2.0  # seconds: how often a waiting run looks for commands of other processes
 
 
@@ -50,6 +51,7 @@ class Journal:
     state: RunState
     ports: Ports
     claimed: bool = False
+    clock_proved: bool = False
 
     async def put(self, *events: ev.Event) -> None:
         """Append events. Commands of others are taken in; anything else of others means that they drive now.
@@ -107,6 +109,15 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
         await _bound_clock(journal)
     while True:
         action = decide(journal.state, ports.clock.now())
+        if not journal.clock_proved and _ends_a_wait(journal.state, action):
+            # By our own clock the wait is over, but nobody has confirmed our clock yet.
+            await _bound_clock(journal)
+            if not journal.clock_proved:
+                action = Wait(
+                    ports.clock.now() + UNPROVED, "provider", "the wait ends once the provider confirms the time", None
+                )
+            else:
+                action = decide(journal.state, ports.clock.now())
         match action:
             case Done():
                 return journal.state, None
@@ -123,13 +134,24 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
 
 async def _bound_clock(journal: Journal) -> None:
     """Any answer of the provider tells its clock; no clock jump of ours may shorten a wait."""
+    offsets: list[float] = []
     for provider in journal.ports.providers.values():
         try:
             guards = await provider.guards(())
         except CutoverError:
             continue  # the first write will meet the same trouble and say so
+        journal.clock_proved = True
         if guards.clock_offset is not None:
-            journal.ports.clock.bound(guards.clock_offset)
+            offsets.append(guards.clock_offset)
+    if offsets:
+        journal.ports.clock.bound(min(offsets))
+
+
+def _ends_a_wait(state: RunState, action: Action) -> bool:
+    """Whether the action follows from the passing of time alone."""
+    step = state.step
+    timed = step is not None and step.kind in (StepKind.WAIT_TTL, StepKind.WAIT, StepKind.CONVERGE, StepKind.BAKE)
+    return timed and isinstance(action, Emit) and isinstance(action.event, ev.StepDone)
 
 
 async def _perform(journal: Journal, action: Action) -> None:

@@ -98,12 +98,17 @@ class NotApplied:
 
 @dataclass(frozen=True, slots=True)
 class LockLost:
-    """The zone's lock is somebody else's or gone: hold, write nothing."""
+    """The zone's lock is somebody else's or gone: hold, write nothing.
+
+    `took`: RRsets that have the after-image of a message of ours whose fate was open. Taking them back is a
+    compare-and-swap on that image, so that counting them as ours cannot harm anybody else's value.
+    """
 
     ts: float
     zone: str
     holder: str
     until: int
+    took: tuple[RRsetKey, ...] = ()
     type: Literal["lock_lost"] = "lock_lost"
 
 

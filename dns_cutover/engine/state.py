@@ -154,7 +154,7 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
             s = replace(s, pending=None, burns=(), tokens=tokens)
             return s if event.reason in ("unreachable", "refused") else replace(s, misses=0)
         case ev.LockLost():
-            return replace(s, pending=None, burns=(), tokens=_without(s.tokens, event.zone), lock_lost=event, misses=0)
+            return _lock_lost(s, event)
         case ev.Conflicted():
             return _conflicted(s, event)
         case ev.Denied():
@@ -256,6 +256,20 @@ def _applied(s: RunState, event: ev.Applied) -> RunState:
     return _advance(s, event.ts)
 
 
+def _lock_lost(s: RunState, event: ev.LockLost) -> RunState:
+    intent, step = s.pending, s.step
+    s = replace(s, pending=None, burns=(), tokens=_without(s.tokens, event.zone), lock_lost=event, misses=0)
+    if intent is None or step is None or step.id != intent.step or not event.took:
+        return s
+    took = tuple(c for c in intent.changes if c.key in event.took)
+    complete = len(took) == sum(c.before != c.after for c in intent.changes)
+    if intent.purpose == "write":
+        s = replace(s, done=(*s.done, Written(step.id, step.kind, step.stage, step.edits, took, step.exposures)))
+        if step.kind is StepKind.APPLY:
+            s = replace(s, exposed_since=event.ts)
+    return _advance(s, event.ts) if complete else s
+
+
 def _conflicted(s: RunState, event: ev.Conflicted) -> RunState:
     if s.back is None:
         hold = ev.Held(event.ts, event.step, "conflict", "somebody else changed records of this run")
@@ -324,6 +338,8 @@ def _commanded(s: RunState, event: ev.Command) -> RunState:
                 gates=MappingProxyType({}) if held else s.gates,
                 probed=MappingProxyType({}) if held else s.probed,
             )
+        case "keep" if s.back is not None and not s.outcome:
+            return replace(s, asked=event)
         case "abort" | "rollback" | "keep":
             # The undo list is made when nothing is in flight: `decide` starts the rollback later.
             return s if s.back is not None or s.outcome else replace(s, asked=event, hold=None)

@@ -22,7 +22,7 @@ from dns_cutover.providers.interface import (
     Unreachable,
     ZoneMoved,
 )
-from dns_cutover.records import Change, Mismatch, RRsetKey, realise
+from dns_cutover.records import Change, Mismatch, RRsetKey, ValueEdit, realise
 from dns_cutover.runbook.model import Step, StepKind
 from dns_cutover.timing.lifetime import CachePolicy, dead_time
 
@@ -89,9 +89,9 @@ async def change_lock(journal: Journal, zone: str, purpose: Literal["acquire", "
     await _send(journal, provider)
 
 
-async def _lost(journal: Journal, zone: str, found: Token | None) -> None:
+async def _lost(journal: Journal, zone: str, found: Token | None, took: tuple[RRsetKey, ...] = ()) -> None:
     holder, until = (found.run, found.until) if found is not None else ("", 0)
-    await journal.put(ev.LockLost(journal.ports.clock.now(), zone, holder, until))
+    await journal.put(ev.LockLost(journal.ports.clock.now(), zone, holder, until, took))
 
 
 async def write_step(journal: Journal, step: Step, undo: bool) -> None:
@@ -173,13 +173,19 @@ async def _send(journal: Journal, provider: Provider) -> None:
     try:
         receipt = await provider.apply(ChangeSet(intent.changes, intent.soa or None), fence)
     except Conflict as exc:
-        found = tuple(ev.Foreign(m.key, m.expected, m.found, m.done) for m in exc.mismatches)
         now = clock.now()
+        if _still_fits(journal, exc):
+            # Others added to a set of which only some values are ours: read again, and swap on what is there now.
+            await journal.put(ev.NotApplied(now, intent.step, intent.op, intent.held, "moved"))
+            return
+        found = tuple(ev.Foreign(m.key, m.expected, m.found, m.done) for m in exc.mismatches)
         await journal.put(
             ev.NotApplied(now, intent.step, intent.op, intent.held, "conflict", exc.what),
             ev.Conflicted(now, intent.step, found),
         )
     except FenceLost as exc:
+        if intent.changes:
+            return  # it may have been applied before the lock was taken: `resolve` looks
         await _lost(journal, intent.zone, exc.found)
     except ZoneMoved:
         await journal.put(
@@ -202,6 +208,15 @@ async def _send(journal: Journal, provider: Provider) -> None:
         await journal.put(ev.NotApplied(now, intent.step, intent.op, token, "unreachable", exc.what), missed)
     else:
         await journal.put(ev.Applied(clock.now(), intent.step, intent.op, receipt.ignored, receipt.serial))
+
+
+def _still_fits(journal: Journal, conflict: Conflict) -> bool:
+    step = journal.state.step
+    edits = {e.key: e for e in step.edits} if step is not None else {}
+    return all(
+        isinstance(edit := edits.get(m.key), ValueEdit) and isinstance(realise(edit, m.found), Change)
+        for m in conflict.mismatches
+    )
 
 
 def _ours(journal: Journal, intent: ev.Intent) -> bool:
@@ -233,7 +248,8 @@ async def resolve(journal: Journal) -> None:
         await journal.put(ev.NotApplied(now, intent.step, intent.op, lock, "burned"))
         return
     if lock != intent.held:
-        await _lost(journal, intent.zone, lock)
+        took = tuple(c.key for c in intent.changes if c.before != c.after and guards.rrsets.get(c.key) == c.after)
+        await _lost(journal, intent.zone, lock, took)
         return
     burn = next_token(s, lock, journal.ports.new_id(), now)
     await journal.put(ev.Burning(now, intent.op, intent.zone, burn))

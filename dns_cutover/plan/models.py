@@ -62,6 +62,8 @@ class PropagationConfig(Model):
     """What happens when more than the tolerated share serve a version past its dead time."""
     round_gap: Duration = 21.0
     """Between the two rounds that must agree; longer than an authoritative packet cache holds."""
+    on_inconclusive: Literal["pause", "rollback"] = "pause"
+    """What happens when too few resolvers can be asked, and when nobody has ended a pause after rollback.max_pause."""
 
 
 class RollbackConfig(Model):

@@ -121,6 +121,7 @@ def _gate(c: _Compiler, stage: Stage) -> Convergence:
         unreachable=p.on_deadline.unreachable,
         violators=p.violators,
         round_gap=p.round_gap,
+        on_inconclusive=p.on_inconclusive,
     )
 
 

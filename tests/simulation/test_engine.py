@@ -156,3 +156,80 @@ def test_a_rollback_that_the_server_refuses_is_tried_again_with_patience():
     assert state.outcome in ("rolled_back", "succeeded", "rollback_failed", "refused")
     assert len(w.journal) < 2000
     assert w.problems == []
+
+
+def test_an_outage_during_a_rollback_is_outlasted():
+    reference = World(random.Random(1), broken=True)
+    play(reference)
+    began = next(e.ts for e in reference.events() if e.type == "rollback_started")
+    for start in range(int(began), int(began) + 500, 25):
+        w = World(random.Random(1), broken=True, down=(float(start), float(start) + 7200))
+        state = play(w)
+        assert state.outcome == "rolled_back", f"down from {start}: {state.outcome}"
+        assert_sound(w, state.outcome)
+
+
+@pytest.mark.parametrize("skew", [7200.0, -7200.0])
+def test_a_clock_that_is_off_cuts_no_wait_short(skew):
+    """A new process with a wrong clock, which cannot ask the provider for the time at first."""
+    at = next(n for n in range(1, 400) if _crash_in_the_wait(n))
+    w = World(random.Random(1), crash_at=at)
+    w.at(1045.0, lambda: setattr(w, "skew", skew))  # after the crash, before the next process begins
+    w.at(1045.0, lambda: setattr(w, "down", (w.now, w.now + 300)))
+    state = play(w)
+    starts = [e.ts for e in w.events() if e.type == "claimed"]
+    assert len(starts) == 2
+    assert state.outcome == "succeeded"
+    assert_sound(w, state.outcome)
+
+
+def _crash_in_the_wait(at: int) -> bool:
+    w = World(random.Random(1), crash_at=at)
+    play(w, restarts=1)
+    state = w.state()
+    return state is not None and state.step is not None and state.step.kind == "wait_ttl"
+
+
+def test_a_message_that_was_applied_before_the_lock_was_taken_away_is_not_forgotten():
+    """Its reply is lost, and somebody takes the lock away before the fate of the message is known."""
+    reference = World(random.Random(1))
+    play(reference)
+    for at in range(2, reference.updates):
+        w = World(random.Random(1), fault_at=at, fault=Fault("mute"))
+        original = w.process
+
+        def process(spec, w=w, original=original):
+            rcode = original(spec)
+            if w.updates == w.fault_at:
+                zone = dict(w.zone)
+                zone.pop(LOCK, None)
+                w.publish(zone)
+            return rcode
+
+        w.process = process
+        state = play(w)
+        assert state.outcome in ("succeeded", "rolled_back", "conflict", "aborted"), f"at {at}: {state.outcome}"
+        assert_sound(w, state.outcome)
+
+
+def test_a_pause_with_users_exposed_is_watched():
+    from dns_cutover.engine import events as ev
+    from dns_cutover.engine.journal import to_envelope
+
+    w = World(random.Random(1))
+    paused = []
+
+    def pause_and_break() -> None:
+        state = w.state()
+        if state is not None and state.exposed_since is not None and state.step.stage == "two" and not paused:
+            paused.append(w.now)
+            w.journal.append(to_envelope("r", state.seq, ev.Command(w.now, "pause", "somebody")))
+            w.at(w.now + 30, lambda: setattr(w, "broken", True))
+        elif not paused:
+            w.at(w.now + 5, pause_and_break)
+
+    w.at(4700.0, pause_and_break)
+    state = play(w)
+    assert paused
+    assert state.outcome == "rolled_back"
+    assert_sound(w, state.outcome)

@@ -140,6 +140,8 @@ class World:
     problems: list[str] = field(default_factory=list)
     dead: bool = False
     refuse_until: float = 0.0
+    down: tuple[float, float] = (0.0, 0.0)
+    skew: float = 0.0
     secondary_dead: bool = False
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -161,6 +163,10 @@ class World:
         if self.calls == self.crash_at:
             self.dead = True
         await pause(seconds)
+
+    def reachable(self) -> None:
+        if self.down[0] <= self.now < self.down[1]:
+            raise Unreachable("nobody there", maybe_applied=False)
 
     # -- the zone -----------------------------------------------------------------------------------------------
 
@@ -258,10 +264,13 @@ class World:
     def state(self) -> RunState | None:
         return fold("r", [from_envelope(e) for e in self.journal]) if self.journal else None
 
+    def events(self) -> list[ev.Event]:
+        return [from_envelope(e) for e in self.journal]
+
     # -- ports --------------------------------------------------------------------------------------------------
 
     def ports(self, runner: str) -> Ports:
-        provider = Rfc2136Provider("default", ZONE, Transport(self), lambda: self.now)
+        provider = Rfc2136Provider("default", ZONE, Transport(self), lambda: self.now + self.skew)
         counter = iter(range(10**9))
         ids = lambda: f"{runner}{next(counter):x}"  # noqa: E731
         return Ports(Store(self), {"default": provider}, Lookup(self), Prober(self), Clock(self), ids, runner)
@@ -278,6 +287,7 @@ class Transport:
     async def update(self, spec: UpdateSpec) -> UpdateReply:
         w = self.w
         await w.point()
+        w.reachable()
         w.updates += 1
         if w.updates == w.fault_at:
             if w.fault.kind == "mute":
@@ -292,6 +302,7 @@ class Transport:
 
     async def query(self, questions: Collection[Question]) -> Answers:
         await self.w.point()
+        self.w.reachable()
         return Answers({q: self.w.zone.get(q) for q in questions}, self.w.now)
 
     async def history(self, since_serial: int) -> Mapping[Question, int] | None:
@@ -336,16 +347,23 @@ class Store:
 
 @dataclass
 class Clock:
+    """A process takes the wall clock as it finds it, and counts by itself from then on."""
+
     w: World
 
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.offset = self.w.skew
+
     def now(self) -> float:
-        return self.w.now
+        return self.w.now + self.offset
 
     def bound(self, offset: float) -> None:
-        return None
+        self.offset = self.w.skew + offset
 
     async def sleep_until(self, when: float) -> None:
-        await pause(max(0.01, when - self.w.now))  # not a place to die: the same as before the next call
+        await pause(max(0.01, when - self.now()))  # not a place to die: the same as before the next call
 
 
 @dataclass

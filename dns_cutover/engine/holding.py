@@ -1,0 +1,110 @@
+"""Standing still, and being asked to stop: holds, an unreachable provider, a lost lock, commands. Pure."""
+
+from __future__ import annotations
+
+from dns_cutover.engine import events as ev
+from dns_cutover.engine.actions import Action, Emit, Lock, Wait
+from dns_cutover.engine.state import RunState
+from dns_cutover.engine.watching import may_roll_back, next_probe, watch_held
+
+MISSES_BEFORE_START = 3  # an unreachable provider before the first write ends the run: nothing is at stake yet
+PAUSED_LOOK = 60.0  # seconds
+
+
+def commands(s: RunState, *verbs: str) -> tuple[tuple[str, str], ...]:
+    """(command, effect) pairs for the verbs, in that order."""
+    effects = {
+        "resume": "go on",
+        "rollback": "undo everything",
+        "abort --keep": "end the run, leave the records as they are",
+    }
+    out = []
+    for verb in verbs:
+        head, _, tail = verb.partition(" ")
+        out.append((f"dns-cutover {head} {s.run_id}{' ' + tail if tail else ''}", effects[verb]))
+    return tuple(out)
+
+
+def held(s: RunState, hold: ev.Held, now: float) -> Action:
+    """What a run that stands still does: it gives locks back, watches while users are exposed, and waits."""
+    if hold.kind in ("conflict", "refused"):
+        if not s.done:
+            return Emit(ev.Finishing(now, "conflict" if hold.kind == "conflict" else "refused", hold.why))
+        for zone in s.tokens:
+            return Lock(zone, "release")
+        return Wait(now + PAUSED_LOOK, "conflict", hold.why, None, commands(s, "resume", "rollback", "abort --keep"))
+    step = s.step
+    end = None
+    if s.exposed_since is not None and step is not None and hold.kind in ("violators", "unreachable", "paused"):
+        end = hold.ts + s.book.rollback.max_pause
+        if now >= end and step.gate.on_inconclusive == "rollback" and may_roll_back(s)[0]:
+            return Emit(ev.RollbackStarted(now, step.id, "inconclusive", f"{hold.why}; nobody decided in time"))
+        if step.gate.on_inconclusive == "pause":
+            end = None
+        watched = watch_held(s, step, now)
+        if watched is not None:
+            return watched
+    for zone, token in s.tokens.items():
+        if now >= token.until - s.book.grace / 2:
+            return Lock(zone, "renew")
+    watched_probes = step.probes if step is not None and s.exposed_since is not None else ()
+    probe = min((next_probe(s, p) for p in watched_probes), default=float("inf"))
+    until = min(now + PAUSED_LOOK, end if end is not None else float("inf"), max(probe, now + 0.1))
+    return Wait(until, "paused", hold.why, end, commands(s, "resume", "rollback", "abort --keep"))
+
+
+def retry_at(s: RunState) -> float:
+    """When the provider is tried again (seconds UTC): 2, 4, 8, … seconds after it was missed, at most 30."""
+    return (s.missed.ts if s.missed else 0.0) + min(30.0, float(2 ** min(s.misses, 5)))
+
+
+def missed(s: RunState, now: float, retry: float) -> Action:
+    """Waiting for a provider that was missed; a command to stop is heard all the same."""
+    what = s.missed.what if s.missed else "the provider cannot be reached"
+    if s.asked is not None and s.pending is None and s.outcome is None and (s.back is None or s.asked.verb == "keep"):
+        return asked(s, s.asked, now)
+    if s.back is None and s.exposed_since is not None and s.step is not None and s.pending is None:
+        # The provider is away, the users are not.
+        watched = watch_held(s, s.step, now)
+        if watched is not None:
+            return watched
+        retry = min(retry, *(max(next_probe(s, p), now + 0.1) for p in s.step.probes), retry)
+    return Wait(retry, "provider", what, None, commands(s, "rollback") if s.back is None else ())
+
+
+def asked(s: RunState, command: ev.Command, now: float) -> Action:
+    """What a command to go back, or to end the run as it is, means now."""
+    if command.verb == "keep":
+        outcome: ev.Outcome = "aborted" if s.back is None else "rollback_failed"
+        return Emit(ev.Finishing(now, outcome, f"ended by {command.by}; the records stay as they are"))
+    cause = "ignored" if command.subject == "ignored" else "command"
+    why = command.by if cause == "ignored" else f"asked for by {command.by}"
+    step = s.step.id if s.step else ""
+    return Emit(ev.RollbackStarted(now, step, "ignored" if cause == "ignored" else "command", why))
+
+
+def give_up(s: RunState, now: float) -> Action | None:
+    """What follows from missing the provider for long: the end before the first write, later a hold."""
+    last = s.missed
+    if last is None:
+        return None
+    if s.back is None and not s.done:
+        if s.misses >= MISSES_BEFORE_START:
+            return Emit(ev.Finishing(now, "unreachable", last.what))
+        return None
+    deadline = s.missed_since + (s.step.gate.deadline if s.step else 900.0)
+    if last.ts <= deadline:
+        return None
+    if s.back is not None:
+        return None  # the way back is never given up: it is tried for as long as somebody drives the run
+    return None if s.hold is not None else Emit(ev.Held(now, last.step, "unreachable", last.what))
+
+
+def lock_lost(s: RunState, lost: ev.LockLost, now: float) -> Action | None:
+    """Somebody else holds the zone: stand back until its time is over; before the first write, give up."""
+    if now >= lost.until:
+        return None
+    if not s.done:
+        return Emit(ev.Finishing(now, "locked", f"the lock is held by run {lost.holder}"))
+    why = f"run {lost.holder} holds the lock of the zone"
+    return Wait(min(now + 30.0, lost.until), "lock", why, float(lost.until))
