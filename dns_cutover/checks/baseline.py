@@ -54,6 +54,11 @@ def _drift(loaded: LoadedPlan, d: Drift, names: Mapping[str, str]) -> Finding:
     )
 
 
+def _who(view: ServerView) -> str:
+    name, address = view.server.name, str(view.server)
+    return name if name == address else f"{name} {address}"
+
+
 def describe(rrset: RRset | None) -> str:
     """An RRset in a few words."""
     return "absent" if rrset is None else ", ".join(rrset.values)
@@ -76,7 +81,7 @@ def server_findings(loaded: LoadedPlan, views: Iterable[ServerView], names: Mapp
                         loaded,
                         "DC204",
                         "error",
-                        f"{v.server.name} {v.server}: {v.problem}",
+                        f"{_who(v)}: {v.problem}",
                         "mend it, or name it under lookup.ignore with the reason",
                         path,
                         why="A server that is not watched may serve the old answer for ever.",
