@@ -254,9 +254,7 @@ def _resolvers(s: RunState, step: Step, now: float, next_probe: float) -> Action
         why = f"caches may still hold old answers ({_slowest(s, step)})"
         return Wait(min(dead, due, next_probe), "convergence", why, dead, commands(s, "rollback"))
     if not seen.complete and now < dead + step.gate.deadline:
-        return Wait(
-            min(due, now + LOOK_AGAIN, next_probe), "convergence", "asking resolvers a last time", None
-        )
+        return Wait(min(due, now + LOOK_AGAIN, next_probe), "convergence", "asking resolvers a last time", None)
     share = seen.agree / seen.counted if seen.counted else 1.0
     unsure = sum(n for name, n in seen.counts if name == "error")
     total = seen.counted + unsure
