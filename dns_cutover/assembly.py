@@ -237,6 +237,39 @@ def provider(zone: ZoneInfo, setting: Setting) -> Provider:
     )
 
 
+def target_resolve(book: Runbook, setting: Setting) -> Resolve:
+    """Probes' targets are resolved at their own authority, never through a cache that would keep a "no".
+
+    Where no authority can be reached at all (a network that lets only its resolver out), and for names without a
+    dot, the machine's own resolver is asked.
+    """
+    from dns_cutover.lookup.hosts import host_addresses
+    from dns_cutover.lookup.resolvers import system_resolvers, unique
+    from dns_cutover.plan.types import parse_endpoint
+    from dns_cutover.probes.resolve import NoSuchName, system_resolve
+    from dns_cutover.records import InvalidName, absolute_name
+
+    listed = (parse_endpoint(b) for zone in book.zones for b in zone.lookup.get("bootstrap") or ())
+    bootstrap = unique(listed) or system_resolvers()
+    known = {zone.name: zone.servers for zone in book.zones}
+
+    async def resolve(name: str) -> tuple[str, ...]:
+        if "." not in name.strip("."):
+            return await system_resolve(name)
+        try:
+            owner = absolute_name(name)
+        except InvalidName as exc:
+            raise NoSuchName(str(exc)) from None
+        answer = await host_addresses(setting.asker(), owner, bootstrap, known)
+        if not answer.asked:
+            return await system_resolve(name)
+        if not answer.addresses:
+            raise NoSuchName(f"{name} does not resolve at its own authority")
+        return answer.addresses
+
+    return resolve
+
+
 def ports(
     book: Runbook, store: Store, setting: Setting, *, watcher: Watcher | None = None, allow_commands: bool = False
 ) -> Ports:
@@ -244,14 +277,15 @@ def ports(
     from dns_cutover.engine.ports import Ports
     from dns_cutover.engine.state import probe_specs
     from dns_cutover.probes.prober import RealProber, check_specs
-    from dns_cutover.probes.resolve import system_resolve
 
     check_specs(tuple(probe_specs(book).values()), allow_commands=allow_commands)
     return Ports(
         store=store,
         providers={zone.ref: provider(zone, setting) for zone in book.zones},
         lookup=live_lookup(book, setting),
-        prober=RealProber(setting.clock, setting.resolve or system_resolve, allow_commands=allow_commands),
+        prober=RealProber(
+            setting.clock, setting.resolve or target_resolve(book, setting), allow_commands=allow_commands
+        ),
         clock=setting.clock,
         new_id=lambda: secrets.token_hex(8),
         runner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",

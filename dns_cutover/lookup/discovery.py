@@ -67,22 +67,22 @@ async def discover(
     Hosts inside the zone are resolved by the zone's own servers. An address without a route from here (`routed`) is
     left out, and told, if its host has another: a machine without IPv6 is no fault of the zone.
     """
-    d = _Discovery(asker, zone, tuple(bootstrap), routed)
+    d = Walk(asker, zone, tuple(bootstrap), routed)
     parents = await d.parents_from_root() or await d.parents_from_bootstrap()
     delegation = await d.delegation(parents)
     if parents and not delegation.names:
         d.problem(f"the parent does not delegate {zone}: list its servers under lookup.authoritative")
     servers = await d.addresses(delegation.names, delegation.glue)
-    child_ns, child_ttl = await d.child(_endpoints(servers))
+    child_ns, child_ttl = await d.child(endpoints_of(servers))
     servers |= await d.addresses(child_ns - delegation.names, delegation.glue)
-    servers |= await d.inside(delegation.names | child_ns, _endpoints(servers))
+    servers |= await d.inside(delegation.names | child_ns, endpoints_of(servers))
     for host in sorted((delegation.names | child_ns) - {host for host, _ in servers}):
         d.problem(f"the name server {host} has no address")
     if not servers:
         d.problem(f"no name server of {zone} was found")
     return ZoneServers(
         zone,
-        _without(_endpoints(servers), ignore),
+        _without(endpoints_of(servers), ignore),
         tuple(sorted(delegation.names)),
         tuple(sorted(child_ns)),
         delegation.ttl,
@@ -107,7 +107,9 @@ async def enclosing_zone(asker: Asker, owner: str, servers: Collection[Endpoint]
     return asked
 
 
-class _Discovery:
+class Walk:
+    """Finding servers for one name: who is asked, and what could not be used."""
+
     def __init__(self, asker: Asker, zone: str, bootstrap: tuple[Endpoint, ...], routed: Callable[[str], bool]) -> None:
         self._asker = asker
         self._zone = zone
@@ -116,21 +118,24 @@ class _Discovery:
         self.problems: list[str] = []
 
     def problem(self, text: str) -> None:
+        """Something that a person should know; once."""
         if text not in self.problems:
             self.problems.append(text)
 
-    async def parents_from_root(self) -> tuple[Endpoint, ...]:
-        """The servers of the zone that delegates ours, walking down from the root; empty if that way is closed."""
+    async def root_servers(self) -> tuple[Endpoint, ...]:
+        """The root that the bootstrap resolvers know; a private network may have its own."""
         root = await self._recursive(".", "NS")
         hosts = root.find(".", "NS") if root is not None else None
-        if hosts is None:
-            return ()
-        cut, servers = ".", _endpoints(await self.addresses(set(hosts.values), {}))
+        return endpoints_of(await self.addresses(set(hosts.values), {})) if hosts is not None else ()
+
+    async def parents_from_root(self) -> tuple[Endpoint, ...]:
+        """The servers of the zone that delegates ours, walking down from the root; empty if that way is closed."""
+        cut, servers = ".", await self.root_servers()
         for _ in range(MAX_LEVELS):
-            reply = await self._any(servers, self._zone, "NS")
+            reply = await self.any_of(servers, self._zone, "NS")
             if reply is None:
                 return ()
-            referral = _delegation_of(reply)
+            referral = referral_of(reply)
             if referral is None or not is_below(self._zone, referral.owner) or not is_below(referral.owner, cut):
                 return ()
             if referral.owner == self._zone:
@@ -139,7 +144,7 @@ class _Discovery:
                 return ()  # refers to itself
             cut = referral.owner
             names = set(referral.rrset.values)
-            servers = _endpoints(await self.addresses(names, _glue(reply, names, _above(cut))))
+            servers = endpoints_of(await self.addresses(names, glue_of(reply, names, _above(cut))))
         return ()
 
     async def _whole_parent(self, cut: str, servers: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
@@ -147,11 +152,11 @@ class _Discovery:
         for ancestor in parent_names(self._zone):
             if ancestor == cut or not is_below(ancestor, cut):
                 break
-            reply = await self._any(servers, ancestor, "NS")
+            reply = await self.any_of(servers, ancestor, "NS")
             found = reply.find(ancestor, "NS") if reply is not None and reply.aa else None
             if reply is not None and found is not None:
                 names = set(found.values)
-                more = _endpoints(await self.addresses(names, _glue(reply, names, cut)))
+                more = endpoints_of(await self.addresses(names, glue_of(reply, names, cut)))
                 return tuple(sorted({*servers, *more}))
         return servers
 
@@ -167,7 +172,7 @@ class _Discovery:
             hosts = await self._recursive(apex, "NS")
             found = hosts.find(apex, "NS") if hosts is not None else None
             if found is not None:
-                return _endpoints(await self.addresses(set(found.values), {}))
+                return endpoints_of(await self.addresses(set(found.values), {}))
         self.problem(f"the parent of {self._zone} was not found: no bootstrap resolver answered usably")
         return ()
 
@@ -180,12 +185,12 @@ class _Discovery:
                 why = reply.reason if isinstance(reply, NoReply) else f"answers {reply.rcode}"
                 self.problem(f"the parent's server {server.name} {server}: {why}")
                 continue
-            referral = _delegation_of(reply)
+            referral = referral_of(reply)
             if referral is None or referral.owner != self._zone:
                 continue
             out.names.update(referral.rrset.values)
             out.ttl = max(out.ttl or 0, referral.rrset.ttl)
-            for host, found in _glue(reply, out.names, _above(self._zone)).items():
+            for host, found in glue_of(reply, out.names, _above(self._zone)).items():
                 out.glue.setdefault(host, set()).update(found)
         return out
 
@@ -216,7 +221,7 @@ class _Discovery:
         """Addresses of hosts inside the zone at their own authority: they may differ from the parent's glue."""
         own = sorted(host for host in hosts if is_below(host, self._zone))[:MAX_HOSTS]
         jobs = [(host, rdtype) for host in own for rdtype in ("A", "AAAA")]
-        replies = await asyncio.gather(*(self._any(servers, *job) for job in jobs))
+        replies = await asyncio.gather(*(self.any_of(servers, *job) for job in jobs))
         own_ones = zip(jobs, replies, strict=True)
         return self._reachable({(h, a) for (h, t), r in own_ones if r is not None and r.aa for a in _found(r, t)})
 
@@ -229,9 +234,9 @@ class _Discovery:
         return routed | {(host, address) for host, address in addresses if host not in elsewhere}
 
     async def _recursive(self, owner: str, rdtype: str) -> Reply | None:
-        return await self._any(self._bootstrap, owner, rdtype, recurse=True)
+        return await self.any_of(self._bootstrap, owner, rdtype, recurse=True)
 
-    async def _any(
+    async def any_of(
         self, servers: Sequence[Endpoint], owner: str, rdtype: str, *, recurse: bool = False
     ) -> Reply | None:
         """The first usable answer."""
@@ -242,7 +247,7 @@ class _Discovery:
         return None
 
 
-def _delegation_of(reply: Reply) -> Section | None:
+def referral_of(reply: Reply) -> Section | None:
     """The NS RRset of a referral; a server of both zones answers instead of referring."""
     return next((s for s in (*reply.answer, *reply.authority) if s.rdtype == "NS"), None)
 
@@ -251,7 +256,7 @@ def _above(zone: str) -> str:
     return next(iter(parent_names(zone)), ".")
 
 
-def _glue(reply: Reply, hosts: Collection[str], bailiwick: str) -> dict[str, set[str]]:
+def glue_of(reply: Reply, hosts: Collection[str], bailiwick: str) -> dict[str, set[str]]:
     """Addresses in the additional section of hosts that were named, and only inside `bailiwick`."""
     out: dict[str, set[str]] = {}
     for s in reply.additional:
@@ -265,7 +270,7 @@ def _found(reply: Reply, rdtype: str) -> set[str]:
     return {value for s in reply.answer if s.rdtype == rdtype for value in s.rrset.values}
 
 
-def _endpoints(addresses: Iterable[tuple[str, str]]) -> tuple[Endpoint, ...]:
+def endpoints_of(addresses: Iterable[tuple[str, str]]) -> tuple[Endpoint, ...]:
     """One endpoint per address: two host names may share one."""
     by_address: dict[str, str] = {}
     for host, address in sorted(addresses):
