@@ -54,6 +54,13 @@ class Nsd(Authority):
             files |= {zone.filename: zone.text for zone in self.zones}
         return files
 
+    def launch(self) -> None:
+        """A secondary begins with nothing: what xfrd remembers of transfers would keep it from asking for zones whose
+        contents died with the process before."""
+        if self.primary is not None and not self.running:
+            (self.directory / "xfrd.state").unlink(missing_ok=True)
+        super().launch()
+
     def _zone(self, zone: Zone) -> str:
         text = f'zone:\n  name: "{zone.origin}"\n  zonefile: "{zone.filename}"\n'
         if self.primary is not None:
