@@ -2,61 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 
-from dns_cutover.checks.place import change_path, finding
+from dns_cutover.checks.interface import Example, Spot, Subject, check
 from dns_cutover.lookup.interface import ServerView
-from dns_cutover.plan.finding import Finding
-from dns_cutover.plan.loader import LoadedPlan
 from dns_cutover.records import RRset
 from dns_cutover.runbook.compile import Drift
 
-CHECKS = {
-    "DC201": "the live RRset is not what the plan expects",
-    "DC202": "a value to remove is not there, or a value to add is there already",
-    "DC203": "authoritative servers disagree",
-    "DC204": "an authoritative server cannot be used",
-    "DC205": "no authoritative server is known",
-}
-
-
-def drift_findings(loaded: LoadedPlan, drifts: Iterable[Drift], names: Mapping[str, str]) -> tuple[Finding, ...]:
-    """The compiler's drifts as findings."""
-    return tuple(_drift(loaded, d, names) for d in drifts)
-
-
-def _drift(loaded: LoadedPlan, d: Drift, names: Mapping[str, str]) -> Finding:
-    label = d.key.label(names[d.key.zone])
-    path = change_path(loaded, d.stage, d.planned)
-    if d.reason == "too_large":
-        return finding(
-            loaded,
-            "DC404",
-            "error",
-            f"{d.expected} of stage {d.stage} do not fit one atomic message",
-            "split the stage, or allow: [split] under safety",
-            path,
-            stage=d.stage,
-            why="Between two messages users could see one half of the change.",
-        )
-    by_value = d.planned is not None and d.planned.kind == "values"
-    attribute = ("remove" if d.planned and d.planned.remove else "add") if by_value else "from"
-    return finding(
-        loaded,
-        "DC202" if by_value else "DC201",
-        "error",
-        f"the live {label} is not what the plan expects: {describe(d.found)}",
-        f"the plan expects {d.expected}; write what is live into it, or from: live",
-        (*path, attribute),
-        stage=d.stage,
-        record=label,
-        why="A change that starts from something else would remove what nobody decided to remove.",
-    )
-
-
-def _who(view: ServerView) -> str:
-    name, address = view.server.name, str(view.server)
-    return name if name == address else f"{name} {address}"
+_SWITCH = """
+stages:
+  - name: switch
+    changes:
+      - {name: www, type: A, from: ["192.0.2.10"], to: ["192.0.2.20"]}
+"""
+_EDIT = """
+stages:
+  - name: overlap
+    changes:
+      - {name: "@", type: TXT, remove: ["v=spf1 -all"], add: ["v=spf1 include:spf.newmail.test -all"]}
+"""
 
 
 def describe(rrset: RRset | None) -> str:
@@ -64,48 +28,130 @@ def describe(rrset: RRset | None) -> str:
     return "absent" if rrset is None else ", ".join(rrset.values)
 
 
-def server_findings(loaded: LoadedPlan, views: Iterable[ServerView], names: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Servers that cannot be used, and RRsets about which servers disagree."""
-    views = tuple(views)
-    out = []
-    for ref, zone in names.items():
-        path: tuple[str, ...] = ("zones", ref, "zone") if loaded.plan.zones else ("zone",)
-        own = [v for v in views if v.zone == ref]
-        if not own:
-            hint = "list them under lookup.authoritative, or give a bootstrap resolver"
-            out.append(finding(loaded, "DC205", "error", f"no authoritative server of {zone} is known", hint, path))
-        for v in own:
-            if v.problem:
-                out.append(
-                    finding(
-                        loaded,
-                        "DC204",
-                        "error",
-                        f"{_who(v)}: {v.problem}",
-                        "mend it, or name it under lookup.ignore with the reason",
-                        path,
-                        why="A server that is not watched may serve the old answer for ever.",
-                    )
-                )
-        good = [v for v in own if not v.problem]
-        for key in good[0].rrsets if good else ():
-            answers = {describe_full(v.rrsets.get(key)) for v in good}
-            if len(answers) > 1:
-                text = " / ".join(sorted(answers))
-                out.append(
-                    finding(
-                        loaded,
-                        "DC203",
-                        "error",
-                        f"the servers of {zone} disagree about {key.label(zone)}: {text}",
-                        "wait for the transfer, or mend the secondary",
-                        path,
-                        record=key.label(zone),
-                    )
-                )
-    return tuple(out)
+def _drift(subject: Subject, d: Drift, attribute: str) -> Spot:
+    found = d.key.label(subject.names[d.key.zone])
+    path = next((c.path for c in subject.changes if c.planned == d.planned and c.stage.name == d.stage), ())
+    message = f"the live {found} is not what the plan expects: {describe(d.found)}"
+    hint = f"the plan expects {d.expected}; write what is live into it, or from: live"
+    return Spot((*path, attribute), message, hint, d.stage, found)
 
 
-def describe_full(rrset: RRset | None) -> str:
-    """With the TTL."""
-    return "absent" if rrset is None else f"{', '.join(rrset.values)} (TTL {rrset.ttl})"
+@check(
+    "DC201",
+    "error",
+    "the live RRset is not what the plan expects",
+    why="A change that starts from something else would remove what nobody decided to remove.",
+    hint="write what is live into from, or from: live",
+    source="RFC 2136 section 2.4",
+    needs="live",
+    fires=Example(_SWITCH, zone="www 3600 IN A 192.0.2.10\nwww 3600 IN A 192.0.2.11\n"),
+    silent=Example(_SWITCH, zone="www 3600 IN A 192.0.2.10\n"),
+)
+def whole_set_differs(subject: Subject) -> Iterator[Spot]:
+    """A whole-set change names what it replaces. Where something else is live, either the plan is out of date, or
+    somebody has changed the zone since it was written. Both need a person: overwriting the difference could undo
+    work that nobody here knows of.
+    """
+    for d in subject.drifts:
+        if d.reason == "differs" and (d.planned is None or d.planned.kind != "values"):
+            yield _drift(subject, d, "from")
+
+
+@check(
+    "DC202",
+    "error",
+    "a value to remove is not there, or a value to add is there already",
+    why="A change that starts from something else would remove what nobody decided to remove.",
+    hint="copy the live value into the plan, letter by letter",
+    source="RFC 2136 section 2.4",
+    needs="live",
+    fires=Example(_EDIT, zone='@ 3600 IN TXT "v=spf1 ~all"\n'),
+    silent=Example(_EDIT, zone='@ 3600 IN TXT "v=spf1 -all"\n@ 3600 IN TXT "site-verification=1"\n'),
+)
+def values_differ(subject: Subject) -> Iterator[Spot]:
+    """A value-level edit pins only its own values, and other values stay whoever put them there. If a value to remove
+    is missing, or a value to add is there already, somebody has made part of the change by hand, or the text
+    differs in a detail such as a space inside an SPF record.
+    """
+    for d in subject.drifts:
+        if d.reason == "differs" and d.planned is not None and d.planned.kind == "values":
+            yield _drift(subject, d, "remove" if d.planned.remove else "add")
+
+
+@check(
+    "DC203",
+    "error",
+    "authoritative servers disagree",
+    why="Until they agree nobody can say what users get, nor what an old answer is.",
+    hint="wait for the transfer, or mend the secondary",
+    source="RFC 1034 section 4.3.5",
+    needs="live",
+    fires=Example(_SWITCH, zone="www 3600 IN A 192.0.2.10\n", secondary="www 3600 IN A 192.0.2.9\n"),
+    silent=Example(_SWITCH, zone="www 3600 IN A 192.0.2.10\n", secondary="www 3600 IN A 192.0.2.10\n"),
+)
+def servers_disagree(subject: Subject) -> Iterator[Spot]:
+    """Servers of one zone that give different data for a name that the plan touches have not finished a transfer, or
+    have lost contact with their primary. A cutover on top of that cannot be proved: its old version has two faces.
+    """
+    assert subject.live is not None
+    for d in subject.live.disagreements:
+        if len({r.values if r is not None else None for _, r in d.answers}) > 1:
+            zone = subject.names[d.key.zone]
+            text = " / ".join(sorted({describe(r) for _, r in d.answers}))
+            message = f"the servers of {zone} disagree about {d.key.label(zone)}: {text}"
+            yield Spot(subject.zone_path(d.key.zone, "zone"), message, record=d.key.label(zone))
+
+
+@check(
+    "DC204",
+    "error",
+    "an authoritative server cannot be used",
+    why="A server that is not watched may serve the old answer for ever.",
+    hint="mend it, or name it under lookup.ignore with the reason",
+    source="RFC 1912 section 2.8",
+    needs="live",
+    fires=Example(
+        _SWITCH,
+        zone="www 3600 IN A 192.0.2.10\n",
+        note="ns2 answers without authority.",
+        facts={"problem": "is not authoritative for the zone (lame)"},
+    ),
+    silent=Example(_SWITCH, zone="www 3600 IN A 192.0.2.10\n"),
+)
+def unusable_server(subject: Subject) -> Iterator[Spot]:
+    """Every server that the zone or its parent names is asked by somebody's resolver. One that does not answer, is not
+    authoritative, or answers wrongly keeps users on its version, and no proof of propagation is one without it.
+    """
+    assert subject.live is not None
+    for v in subject.live.servers:
+        if v.problem:
+            yield Spot(subject.zone_path(v.zone, "zone"), f"{_who(v)}: {v.problem}")
+
+
+def _who(view: ServerView) -> str:
+    name, address = view.server.name, str(view.server)
+    return name if name == address else f"{name} {address}"
+
+
+@check(
+    "DC205",
+    "error",
+    "no authoritative server is known",
+    why="What is live can only be learned from the zone's own servers.",
+    hint="list them under lookup.authoritative, or give a bootstrap resolver",
+    source="RFC 1034 section 4.2",
+    needs="live",
+    fires=Example(_SWITCH, note="Nobody delegates example.test.", facts={"servers": ()}),
+    silent=Example(_SWITCH, zone="www 3600 IN A 192.0.2.10\n"),
+)
+def no_server(subject: Subject) -> Iterator[Spot]:
+    """Servers are found through the parent zone, beginning at the root that the bootstrap resolver knows. A private
+    zone has no way down from there; then the plan lists its servers.
+    """
+    assert subject.live is not None
+    for ref, zone in subject.names.items():
+        if not subject.live.zones[ref].endpoints:
+            yield Spot(subject.zone_path(ref, "zone"), f"no authoritative server of {zone} is known")
+
+
+CHECKS = (whole_set_differs, values_differ, servers_disagree, unusable_server, no_server)

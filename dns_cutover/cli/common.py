@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 from dns_cutover.errors import CutoverError, UsageError
 
 if TYPE_CHECKING:
-    from dns_cutover.assembly import Setting
     from dns_cutover.plan.finding import Finding
     from dns_cutover.plan.loader import LoadedPlan
-    from dns_cutover.runbook.model import Runbook
     from dns_cutover.store.interface import Store
 
 
@@ -53,48 +51,6 @@ def load(path: Path, variables: list[str]) -> LoadedPlan:
     from dns_cutover.plan.loader import load_plan
 
     return load_plan(path, parse_vars(variables))
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A plan with its runbook, or the findings that stand in the way."""
-
-    book: Runbook | None
-    sha256: str
-    findings: tuple[Finding, ...]
-    ignored: tuple[Finding, ...]
-
-
-async def compile_live(loaded: LoadedPlan, setting: Setting) -> Compiled:
-    """Look at DNS, check, compile. Network trouble becomes findings."""
-    from dns_cutover.assembly import look, partitions
-    from dns_cutover.checks.baseline import drift_findings, server_findings
-    from dns_cutover.checks.safety import safety_findings
-    from dns_cutover.plan.expand import zone_names
-    from dns_cutover.runbook.codec import runbook_sha256
-    from dns_cutover.runbook.compile import DriftFound, compile_runbook
-
-    names = zone_names(loaded.plan)
-    findings = [*loaded.warnings, *safety_findings(loaded)]
-    live = await look(loaded, setting)
-    findings += server_findings(loaded, live.views, names)
-    book = None
-    if len(live.facts.zones) == len(names):
-        try:
-            book = compile_runbook(loaded.plan, loaded.sha256, live.facts, partitions(live.facts))
-        except DriftFound as found:
-            findings += drift_findings(loaded, found.drifts, names)
-    kept, ignored = split_ignored(loaded, findings)
-    if any(f.severity == "error" for f in kept):
-        book = None
-    return Compiled(book, runbook_sha256(book) if book is not None else "", kept, ignored)
-
-
-def split_ignored(loaded: LoadedPlan, findings: list[Finding]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Findings that count, and those that the plan ignores with a reason."""
-    ignore = {i.check for i in loaded.plan.safety.ignore}
-    ordered = sorted(findings, key=lambda f: (f.line, f.column, f.id))
-    return tuple(f for f in ordered if f.id not in ignore), tuple(f for f in ordered if f.id in ignore)
 
 
 def print_findings(findings: tuple[Finding, ...], lines: tuple[str, ...]) -> None:

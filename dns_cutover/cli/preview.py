@@ -34,24 +34,24 @@ def preview(
     """Show what a run would do, when, and the worst case at every moment. Writes nothing to DNS."""
     import asyncio
 
-    from dns_cutover.assembly import Setting
-    from dns_cutover.cli.common import compile_live, print_findings
+    from dns_cutover.assembly import Setting, examine
+    from dns_cutover.cli.common import print_findings
     from dns_cutover.report.preview import preview_document, preview_text
     from dns_cutover.runbook.codec import runbook_json
 
     setting = Setting()
     loaded = load(plan, var or [])
-    compiled = asyncio.run(compile_live(loaded, setting))
-    print_findings(compiled.findings, loaded.document.lines)
-    if compiled.book is None:
+    examined = asyncio.run(examine(loaded, setting))
+    print_findings(examined.findings, loaded.document.lines)
+    if examined.book is None:
         raise typer.Exit(3)
     if out is not None:
-        out.write_text(runbook_json(compiled.book) + "\n", encoding="utf-8")
+        out.write_text(runbook_json(examined.book) + "\n", encoding="utf-8")
     now = setting.clock.now()
     if output is Format.JSON:
-        print_json(preview_document(compiled.book, compiled.sha256, now))
+        print_json(preview_document(examined.book, examined.sha256, now))
     else:
-        sys.stdout.write(preview_text(compiled.book, compiled.sha256, now))
+        sys.stdout.write(preview_text(examined.book, examined.sha256, now))
         target = out if out is not None else plan
         sys.stdout.write(f"Next: agree on the first 12 characters, then dns-cutover run {target}\n")
     if detailed_exitcode:

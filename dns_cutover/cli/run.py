@@ -47,8 +47,8 @@ def run(
 async def _run(
     options: Globals, source: Path, yes: bool, wait: bool, events: Path | None, allow_commands: bool, var: list[str]
 ) -> int:
-    from dns_cutover.assembly import Setting, ports
-    from dns_cutover.cli.common import compile_live, print_findings
+    from dns_cutover.assembly import Setting, examine, ports
+    from dns_cutover.cli.common import print_findings
     from dns_cutover.cli.driving import drive_run
     from dns_cutover.engine.driver import create
     from dns_cutover.engine.events import Created
@@ -60,11 +60,11 @@ async def _run(
         book = await _from_runbook(source, setting, store)
     else:
         loaded = load(source, var)
-        compiled = await compile_live(loaded, setting)
-        print_findings(compiled.findings, loaded.document.lines)
-        if compiled.book is None:
+        examined = await examine(loaded, setting)
+        print_findings(examined.findings, loaded.document.lines)
+        if examined.book is None:
             return 3
-        book = compiled.book
+        book = examined.book
     sha256 = runbook_sha256(book)
     await refuse_overlap(store, book)
     if not yes and not _agreed(book, sha256):

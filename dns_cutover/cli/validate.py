@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dns_cutover.cli.common import Globals, load, print_json, split_ignored
+from dns_cutover.cli.common import Globals, load, print_json
 
 if TYPE_CHECKING:
     from dns_cutover.plan.finding import Finding
@@ -58,18 +58,12 @@ def _check(
         loaded = load(path, variables)
     except PlanInvalid as exc:
         return exc.findings, (), exc.lines, str(path)
-    if offline:
-        from dns_cutover.checks.safety import safety_findings
-
-        kept, ignored = split_ignored(loaded, [*loaded.warnings, *safety_findings(loaded)])
-        return kept, ignored, loaded.document.lines, loaded.plan.name
     import asyncio
 
-    from dns_cutover.assembly import Setting
-    from dns_cutover.cli.common import compile_live
+    from dns_cutover.assembly import Request, Setting, examine
 
-    compiled = asyncio.run(compile_live(loaded, Setting()))
-    return compiled.findings, compiled.ignored, loaded.document.lines, loaded.plan.name
+    examined = asyncio.run(examine(loaded, Setting(), Request(offline=offline)))
+    return examined.findings, examined.ignored, examined.lines, loaded.plan.name
 
 
 def _show(

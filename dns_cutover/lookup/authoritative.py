@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from dns_cutover.clock import Clock
 from dns_cutover.lookup.answer import NoReply, Outcome
-from dns_cutover.lookup.discovery import ZoneServers, discover, enclosing_zone, explicit_servers
+from dns_cutover.lookup.discovery import discover, enclosing_zone, explicit_servers
 from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, ServerView
-from dns_cutover.lookup.names import NameView, read_name, synthesised, wildcard_beside
+from dns_cutover.lookup.names import read_name, synthesised, wildcard_beside
 from dns_cutover.lookup.question import Asker
+from dns_cutover.lookup.views import NameView, ZoneServers
 from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.records.name import is_below, parent_names
 

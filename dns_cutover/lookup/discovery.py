@@ -18,23 +18,11 @@ from dns_cutover.lookup.answer import NoReply, Reply, Section
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transport import has_route
+from dns_cutover.lookup.views import ZoneServers
 from dns_cutover.records.name import is_below, parent_names
 
 MAX_HOSTS = 40  # name servers of one zone that are looked at: a hostile delegation must not cost thousands of questions
 MAX_LEVELS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneServers:
-    """Who serves a zone. `parent_ns` and `child_ns` are name-server host names; `problems` are for people."""
-
-    zone: str
-    endpoints: tuple[Endpoint, ...]
-    parent_ns: tuple[str, ...] = ()
-    child_ns: tuple[str, ...] = ()
-    parent_ns_ttl: int | None = None
-    child_ns_ttl: int | None = None
-    problems: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -4,83 +4,55 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from dns_cutover.clock import Clock
 from dns_cutover.lookup.authoritative import ask_all, serial_newer
-from dns_cutover.lookup.discovery import ZoneServers
 from dns_cutover.lookup.interface import Endpoint, ServerView
-from dns_cutover.lookup.names import TYPES, NameView, read_name
+from dns_cutover.lookup.names import FEW, TYPES, read_name
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.tracker import LiveLookup
+from dns_cutover.lookup.views import Disagreement, LiveView, NameView, ZoneServers
 from dns_cutover.records import RRset, RRsetKey
 
 __all__ = ["Disagreement", "LiveLookup", "LiveView", "merge_views", "take_live_view"]
 
 
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """Servers of one zone that answer differently about one RRset."""
-
-    key: RRsetKey
-    answers: tuple[tuple[Endpoint, RRset | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LiveView:
-    """`at`: seconds UTC, when the looking ended. `zones` and `soa` by zone reference, `names` by (reference, owner).
-
-    `rrsets` has the RRsets asked for, from every server, and every type at the names looked at; None is absence. Where
-    servers agree about the data the highest TTL counts, since that is the one that must die. A name that only a
-    wildcard answers for has nothing of its own: its RRsets are None, and `names` says what is synthesised.
-    """
-
-    zones: Mapping[str, ZoneServers]
-    at: float
-    servers: tuple[ServerView, ...]
-    soa: Mapping[str, RRset]
-    rrsets: Mapping[RRsetKey, RRset | None]
-    names: Mapping[tuple[str, str], NameView]
-    disagreements: tuple[Disagreement, ...]
-    problems: tuple[str, ...]
-
-
 async def take_live_view(
     zones: Mapping[str, ZoneServers],
     keys: Collection[RRsetKey],
-    owners: Collection[tuple[str, str]],
+    whole: Collection[tuple[str, str]],
     asker: Asker,
     clock: Clock,
 ) -> LiveView:
-    """Ask every server for `keys` and the SOA, and one server of each zone for everything at the keys' owners and at
-    the further `owners` (zone reference, owner). No recursive resolver is asked. Never raises for the network.
+    """Ask every server for `keys` and the SOA, and one server of each zone about the keys' owners: what decides about
+    most changes, and every type at the owners (zone reference, owner) in `whole`. No recursive resolver is asked.
+    Never raises for the network.
     """
     targets = {ref: (z.zone, z.endpoints) for ref, z in zones.items()}
     soa_keys = {ref: RRsetKey(ref, z.zone, "SOA") for ref, z in zones.items()}
     wanted = tuple(dict.fromkeys((*soa_keys.values(), *keys)))
     looked = await ask_all(asker, targets, wanted, clock)
-    places = tuple(dict.fromkeys((*((k.zone, k.owner) for k in keys), *owners)))
+    places = {(k.zone, k.owner): FEW for k in keys} | dict.fromkeys(whole, TYPES)
     views = await asyncio.gather(
-        *(read_name(asker, ref, zones[ref].zone, _usable(ref, zones, looked.views), owner) for ref, owner in places)
+        *(
+            read_name(asker, ref, zones[ref].zone, _usable(ref, zones, looked.views), owner, types)
+            for (ref, owner), types in places.items()
+        )
     )
-    names = {(v.zone, v.owner): v for v in views}
     rrsets, disagreements = merge_views(looked.views)
     for view in views:
-        if view.problem:
-            continue
-        for rdtype in TYPES:
+        for rdtype in view.types:
             key = RRsetKey(view.zone, view.owner, rdtype)
-            own = None if view.wildcard else view.rrsets.get(rdtype)
             if view.wildcard or key not in rrsets:
-                rrsets[key] = own
+                rrsets[key] = None if view.wildcard else view.rrsets.get(rdtype)
     return LiveView(
         MappingProxyType(dict(zones)),
         clock.now(),
         looked.views,
         MappingProxyType({ref: soa for ref, key in soa_keys.items() if (soa := rrsets.get(key)) is not None}),
         MappingProxyType(rrsets),
-        MappingProxyType(names),
+        MappingProxyType({(v.zone, v.owner): v for v in views}),
         disagreements,
         tuple(_problems(zones, looked.views, views)),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dns_cutover.lookup.answer import NoReply, Outcome, Reply, negative_ttl
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
+from dns_cutover.lookup.views import NameView
 from dns_cutover.records import RRset
 from dns_cutover.records.name import is_below, parent_names
 
@@ -38,42 +38,29 @@ TYPES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NameView:
-    """One owner name at its authority. `zone` is the zone reference, `rrsets` are by type.
+# What decides about most changes; the whole of TYPES matters where an alias comes or goes.
+FEW = ("A", "AAAA", "CNAME", "HTTPS")
 
-    `exists`: the zone has the name itself, were it only as an empty non-terminal. `wildcard`: the owner of the wildcard
-    that answers for it (`rrsets` are then what it synthesises, RFC 4592), else empty. `cut`: the delegation point at or
-    above the name, inside the zone, with the NS set that the parent gives (`delegation`). `dname`: the DNAME above it
-    (RFC 6672). `negative_ttl`: N as a negative answer showed it, in seconds. `problem`: why nothing could be learned.
+
+async def read_name(
+    asker: Asker, ref: str, zone: str, servers: Sequence[Endpoint], owner: str, types: Sequence[str] = TYPES
+) -> NameView:
+    """The view of the first server that answers every question: one of each of `types`, or one in all where the name is
+    not there. The first of `types` must be "A".
     """
-
-    zone: str
-    owner: str
-    exists: bool
-    rrsets: Mapping[str, RRset] = field(default_factory=lambda: MappingProxyType({}))
-    wildcard: str = ""
-    cut: str = ""
-    delegation: RRset | None = None
-    dname: str = ""
-    negative_ttl: int | None = None
-    server: Endpoint | None = None
-    problem: str = ""
-
-
-async def read_name(asker: Asker, ref: str, zone: str, servers: Sequence[Endpoint], owner: str) -> NameView:
-    """The view of the first server that answers every question; about 20 questions, one where the name is not there."""
     problem = f"no authoritative server of {zone} is known"
     for server in servers:
-        view = await _at(asker, ref, zone, server, owner)
+        view = await _at(asker, ref, zone, server, owner, tuple(types))
         if isinstance(view, NameView):
             return view
         problem = f"{server.name} {server}: {view}"
     return NameView(ref, owner, exists=False, problem=problem)
 
 
-async def _at(asker: Asker, ref: str, zone: str, server: Endpoint, owner: str) -> NameView | str:
-    first = await asker.ask(server, owner, TYPES[0], recurse=False)
+async def _at(
+    asker: Asker, ref: str, zone: str, server: Endpoint, owner: str, types: tuple[str, ...]
+) -> NameView | str:
+    first = await asker.ask(server, owner, types[0], recurse=False)
     if (trouble := _trouble(first)) is not None:
         return trouble
     assert isinstance(first, Reply)
@@ -90,10 +77,10 @@ async def _at(asker: Asker, ref: str, zone: str, server: Endpoint, owner: str) -
     if dname and is_below(owner, dname):
         return NameView(ref, owner, exists=False, dname=dname, negative_ttl=n, server=server)
     if first.rcode == "NXDOMAIN" and first.find(owner, "CNAME") is None:
-        return NameView(ref, owner, exists=False, negative_ttl=n, server=server)
-    replies = [first, *await asyncio.gather(*(asker.ask(server, owner, t, recurse=False) for t in TYPES[1:]))]
+        return NameView(ref, owner, exists=False, negative_ttl=n, server=server, types=types)
+    replies = [first, *await asyncio.gather(*(asker.ask(server, owner, t, recurse=False) for t in types[1:]))]
     found_sets: dict[str, RRset] = {}
-    for rdtype, reply in zip(TYPES, replies, strict=True):
+    for rdtype, reply in zip(types, replies, strict=True):
         if (trouble := _trouble(reply)) is not None:
             return f"{rdtype}: {trouble}"
         assert isinstance(reply, Reply)
@@ -103,7 +90,7 @@ async def _at(asker: Asker, ref: str, zone: str, server: Endpoint, owner: str) -
         if rrset is not None:
             found_sets[rdtype] = rrset
     wildcard = await _wildcard(asker, zone, server, owner, found_sets)
-    return NameView(ref, owner, not wildcard, _frozen(found_sets), wildcard, negative_ttl=n, server=server)
+    return NameView(ref, owner, not wildcard, _frozen(found_sets), wildcard, negative_ttl=n, server=server, types=types)
 
 
 def _frozen(rrsets: dict[str, RRset]) -> Mapping[str, RRset]:

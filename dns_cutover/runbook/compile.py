@@ -275,6 +275,8 @@ def _edit(c: _Compiler, stage: Stage, p: PlannedChange) -> Edit | None:
             )
             if p.before != "live" and (before.values if before else None) != (now.values if now else None):
                 c.drifts.append(Drift(stage.name, p, p.key, ", ".join(p.before) if p.before else "absent", now))
+                # Go on as if it had been there: what follows from one mistake is not told again for later stages.
+                c.image[p.key] = RRset(low, p.after) if p.after is not None else None
                 return None
             return SetEdit(p.key, now, RRset(low, p.after) if p.after is not None else None)
         case "values":
@@ -283,6 +285,8 @@ def _edit(c: _Compiler, stage: Stage, p: PlannedChange) -> Edit | None:
             result = realise(edit, now)
             if isinstance(result, Mismatch):
                 c.drifts.append(Drift(stage.name, p, p.key, result.expected, now))
+                meant = (set(now.values if now else ()) - set(p.remove)) | set(p.add)
+                c.image[p.key] = RRset(edit.ttl, tuple(sorted(meant))) if meant else None
                 return None
             return edit
 

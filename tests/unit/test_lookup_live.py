@@ -146,7 +146,7 @@ def key(owner, rdtype):
 async def test_the_live_view_has_everything_the_plan_touches(servers):
     zones = {"z": explicit_servers(ZONE, [s.endpoint for s in servers])}
     keys = [key("@", "MX"), key("new", "CNAME"), key("any.wild", "A"), key("www", "A")]
-    got = await take_live_view(zones, keys, [("z", f"alias.{ZONE}")], Asker(), ManualClock(7.0))
+    got = await take_live_view(zones, keys, [("z", f"alias.{ZONE}"), ("z", f"www.{ZONE}")], Asker(), ManualClock(7.0))
     assert got.at == 7.0
     assert (got.disagreements, got.problems) == ((), ())
     assert got.soa["z"].values[0].split()[2] == "1"

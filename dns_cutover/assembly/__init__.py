@@ -1,0 +1,25 @@
+"""The one place where interfaces meet implementations: a plan or runbook in, wired parts out.
+
+Backends are imported when they are named.
+"""
+
+from dns_cutover.assembly.examining import Examined, Request, examine
+from dns_cutover.assembly.looking import Live, look, partitions
+from dns_cutover.assembly.setting import LabOverrides, Setting
+from dns_cutover.assembly.wiring import live_lookup, ports, provider, resolver_endpoints, target_resolve
+
+__all__ = [
+    "Examined",
+    "LabOverrides",
+    "Live",
+    "Request",
+    "Setting",
+    "examine",
+    "live_lookup",
+    "look",
+    "partitions",
+    "ports",
+    "provider",
+    "resolver_endpoints",
+    "target_resolve",
+]

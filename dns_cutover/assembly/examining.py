@@ -1,0 +1,118 @@
+"""A plan in; its findings, and its runbook if nothing stands in the way, out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dns_cutover.assembly.setting import Setting
+
+if TYPE_CHECKING:
+    from dns_cutover.checks.world import World
+    from dns_cutover.lookup.interface import Endpoint
+    from dns_cutover.lookup.views import LiveView
+    from dns_cutover.plan.finding import Finding
+    from dns_cutover.plan.loader import LoadedPlan
+    from dns_cutover.runbook.compile import Drift
+    from dns_cutover.runbook.model import Runbook
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an examination may do beside reading the plan. The defaults look at DNS and do nothing else.
+
+    `probe` connects to the new targets; `probe_write` asks the primary with an UPDATE that changes nothing, for which
+    it reads the secret. `owner_files` are other tools' files. `resolvers` are asked once about RRsets that exist.
+    """
+
+    offline: bool = False
+    probe: bool = False
+    probe_write: bool = False
+    owner_files: tuple[Path, ...] = ()
+    resolvers: tuple[Endpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What came out. `book` is None offline and where an error stands in the way; `sha256` is that of the runbook.
+
+    `findings` count, `ignored` were ignored with a reason that `safety.ignore` gives; both in the order of the file.
+    `checks` is how many checks were made, `servers` how many servers were asked, `seconds` how long it took.
+    """
+
+    loaded: LoadedPlan
+    findings: tuple[Finding, ...]
+    ignored: tuple[Finding, ...]
+    book: Runbook | None = None
+    sha256: str = ""
+    live: LiveView | None = None
+    checks: int = 0
+    servers: int = 0
+    seconds: float = 0.0
+    lines: tuple[str, ...] = field(default=())
+
+
+async def examine(loaded: LoadedPlan, setting: Setting, request: Request | None = None) -> Examined:
+    """Look at DNS (unless offline), check, compile. Network trouble becomes findings."""
+    from dns_cutover.assembly.looking import look, partitions, promises
+    from dns_cutover.checks.interface import Subject
+    from dns_cutover.checks.registry import checks_for, findings_of, split_ignored
+    from dns_cutover.runbook.codec import runbook_sha256
+    from dns_cutover.runbook.compile import DriftFound, compile_runbook
+
+    request = request or Request()
+    began = time.monotonic()
+    zones = loaded.plan.all_zones()
+    promised = {ref: g for ref, config in zones.items() if (g := promises(config.provider)) is not None}
+    live = None if request.offline else await look(loaded, setting)
+    book: Runbook | None = None
+    drifts: tuple[Drift, ...] = ()
+    if live is not None and len(live.facts.zones) == len(zones):
+        try:
+            book = compile_runbook(loaded.plan, loaded.sha256, live.facts, partitions(live.facts))
+        except DriftFound as found:
+            drifts = found.drifts
+    subject = Subject(
+        loaded,
+        setting.clock.now(),
+        live.view if live is not None else None,
+        book,
+        drifts,
+        promised,
+        await _world(loaded, setting, request),
+    )
+    needs = frozenset({"plan", *(() if live is None else ("live",)), *_asked(request)})
+    made = checks_for(needs)
+    found_all = (*loaded.warnings, *await asyncio.to_thread(findings_of, made, subject))
+    kept, ignored = split_ignored(loaded, found_all, made)
+    if any(f.severity == "error" for f in kept):
+        book = None
+    return Examined(
+        loaded,
+        kept,
+        ignored,
+        book,
+        runbook_sha256(book) if book is not None else "",
+        live.view if live is not None else None,
+        len(made),
+        len({str(v.server) for v in live.view.servers}) if live is not None else 0,
+        time.monotonic() - began,
+        loaded.document.lines,
+    )
+
+
+def _asked(request: Request) -> Sequence[str]:
+    """The needs that options meet."""
+    options = (("probe", request.probe), ("probe-write", request.probe_write), ("owner-file", request.owner_files))
+    return [need for need, given in options if given]
+
+
+async def _world(loaded: LoadedPlan, setting: Setting, request: Request) -> World:
+    """What only options bring."""
+    from dns_cutover.checks.world import World
+
+    return World()

@@ -1,0 +1,144 @@
+"""A plan in, the live view of everything that it touches out. Reads no secrets, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dns_cutover.assembly.setting import Setting
+
+if TYPE_CHECKING:
+    from dns_cutover.lookup.views import LiveView, ZoneServers
+    from dns_cutover.plan.loader import LoadedPlan
+    from dns_cutover.plan.models import LookupConfig
+    from dns_cutover.plan.zone_models import ProviderConfig
+    from dns_cutover.providers.interface import Guarantees
+    from dns_cutover.records import Change, RRset, RRsetKey
+    from dns_cutover.runbook.compile import LiveFacts
+    from dns_cutover.runbook.model import ZoneInfo
+    from dns_cutover.timing.exposure import NameContext
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What the compiler needs of the live view, and the view itself."""
+
+    facts: LiveFacts
+    view: LiveView
+
+
+async def look(loaded: LoadedPlan, setting: Setting) -> Live:
+    """The live view of everything that the plan touches, from every authoritative server."""
+    from dns_cutover.lookup.live import take_live_view
+    from dns_cutover.plan.expand import expand_changes, unchanged_keys, zone_names
+    from dns_cutover.records import RRsetKey
+
+    plan, names = loaded.plan, zone_names(loaded.plan)
+    keys = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
+    keys |= {k for s in plan.stages for k in unchanged_keys(plan, s)}
+    zones = {ref: await zone_servers(names[ref], config.lookup, setting) for ref, config in plan.all_zones().items()}
+    extra = {RRsetKey(k.zone, k.owner, "CNAME") for k in keys if k.owner != names[k.zone]}
+    extra |= {w for k in keys for w in _wildcards(k, names[k.zone])}
+    # A name that becomes an alias, or stops being one: everything at it counts.
+    whole = {(k.zone, k.owner) for k in keys if k.rdtype == "CNAME"}
+    view = await take_live_view(zones, sorted(keys | extra), whole, setting.asker(), setting.clock)
+    return Live(live_facts(loaded, view, keys), view)
+
+
+def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> LiveFacts:
+    """What the compiler needs of a live view. Pure."""
+    from dns_cutover.plan.expand import zone_names
+    from dns_cutover.runbook.compile import LiveFacts
+
+    names, keys = zone_names(loaded.plan), tuple(keys)
+    infos = tuple(info for ref in names if (info := _zone_info(loaded, ref, names[ref], view)) is not None)
+    contexts = _contexts(keys, view.rrsets, infos, names)
+    return LiveFacts(infos, {k: view.rrsets.get(k) for k in keys}, contexts)
+
+
+async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> ZoneServers:
+    """Who serves the zone: the lab's servers, the listed ones, or those found through the parent."""
+    from dns_cutover.lookup.discovery import discover, explicit_servers
+    from dns_cutover.lookup.resolvers import system_resolvers
+    from dns_cutover.plan.types import parse_endpoint
+
+    if setting.lab is not None:
+        return explicit_servers(zone, setting.lab.authoritative)
+    ignore = {str(parse_endpoint(i.server)) for i in lookup.ignore}
+    if lookup.authoritative != "auto":
+        return explicit_servers(zone, map(parse_endpoint, lookup.authoritative), ignore)
+    bootstrap = tuple(parse_endpoint(b) for b in lookup.bootstrap) or system_resolvers()
+    return await discover(setting.asker(), zone, bootstrap, ignore)
+
+
+def _wildcards(key: RRsetKey, zone: str) -> list[RRsetKey]:
+    from dns_cutover.records import RRsetKey
+    from dns_cutover.records.name import is_below, parent_names
+
+    if key.owner == zone or key.owner.startswith("*."):
+        return []
+    return [RRsetKey(key.zone, f"*.{p}", key.rdtype) for p in parent_names(key.owner) if is_below(p, zone)]
+
+
+def _contexts(
+    keys: Iterable[RRsetKey],
+    rrsets: Mapping[RRsetKey, RRset | None],
+    infos: tuple[ZoneInfo, ...],
+    names: Mapping[str, str],
+) -> dict[RRsetKey, NameContext]:
+    from dns_cutover.timing.exposure import NameContext
+
+    negative = {i.ref: i.negative_ttl for i in infos}
+    at_name: dict[tuple[str, str], dict[str, int]] = {}
+    for key, rrset in rrsets.items():
+        if rrset is not None:
+            at_name.setdefault((key.zone, key.owner), {})[key.rdtype] = rrset.ttl
+    out = {}
+    for key in keys:
+        there = {t: ttl for t, ttl in at_name.get((key.zone, key.owner), {}).items() if t != key.rdtype}
+        wild = [r.ttl for w in _wildcards(key, names[key.zone]) if (r := rrsets.get(w)) is not None]
+        existing = there if key.rdtype == "CNAME" or "CNAME" in there else {}
+        out[key] = NameContext(negative.get(key.zone, 0), existing, max(wild, default=None))
+    return out
+
+
+def _zone_info(loaded: LoadedPlan, ref: str, name: str, view: LiveView) -> ZoneInfo | None:
+    from dns_cutover.runbook.model import ZoneInfo
+    from dns_cutover.timing.lifetime import negative_ttl
+
+    soa, config = view.soa.get(ref), loaded.plan.all_zones()[ref]
+    promised = promises(config.provider)
+    if soa is None or promised is None:
+        return None
+    return ZoneInfo(
+        ref=ref,
+        name=name,
+        provider=config.provider.model_dump(mode="json"),
+        lookup=config.lookup.model_dump(mode="json"),
+        servers=view.zones[ref].endpoints,
+        soa=soa.values[0],
+        soa_ttl=soa.ttl,
+        serial=int(soa.values[0].split()[2]),
+        negative_ttl=negative_ttl(soa),
+        guarantees=promised,
+    )
+
+
+def promises(config: ProviderConfig) -> Guarantees | None:
+    """What a provider promises; None where this version cannot write to it. Needs no secret."""
+    if config.type != "rfc2136":
+        return None
+    from dns_cutover.providers.rfc2136.provider import guarantees
+
+    return guarantees(config.propagation_bound)
+
+
+def partitions(facts: LiveFacts) -> dict[str, Any]:
+    """How each zone's provider groups changes into messages; needs no secret."""
+    from dns_cutover.providers.rfc2136.size import partition_changes
+
+    def split(changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
+        return partition_changes(changes)
+
+    return {zone.ref: split for zone in facts.zones}

@@ -1,0 +1,221 @@
+"""What a check is, what it looks at, and what it says. A family is one module with a tuple `CHECKS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from dns_cutover.checks.world import World
+from dns_cutover.lookup.views import LiveView
+from dns_cutover.plan.expand import PlannedChange, expand_changes, zone_names
+from dns_cutover.plan.finding import Severity
+from dns_cutover.plan.loader import LoadedPlan
+from dns_cutover.plan.models import Stage
+from dns_cutover.plan.places import Path
+from dns_cutover.plan.sequence import label
+from dns_cutover.providers.interface import Guarantees
+from dns_cutover.records import RRset, RRsetKey, ValueEdit, realise
+from dns_cutover.records.edit import Mismatch
+from dns_cutover.runbook.compile import Drift
+from dns_cutover.runbook.model import Runbook
+
+Needs = Literal["plan", "live", "probe", "probe-write", "owner-file"]
+"""What a check looks at beside the plan: nothing, live DNS, and what only runs when it is asked for by an option."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A situation in which a check speaks, or one in which it is silent. Tests run it, and the documentation shows it.
+
+    `plan` is YAML that replaces or adds top-level keys of a standard plan for example.test (`stages` above all).
+    `zone` is zone text (origin example.test.) that every server has beside SOA and NS. `secondary` is the zone text of
+    a second server that differs. `elsewhere` is zone text (absolute names) of what other authorities serve: targets,
+    and what the parent has for example.test. (NS, DS). `facts` is what no zone text can say, by the names of
+    `tests/unit/checks/situation.py`; `note` says the same for readers.
+    """
+
+    plan: str
+    zone: str = ""
+    secondary: str = ""
+    elsewhere: str = ""
+    note: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One thing that a check found: the place in the plan, and what is wrong there, in one sentence.
+
+    `hint` and `severity` replace the check's own. `stage` and `record` say what it is about; where they are empty the
+    path tells.
+    """
+
+    path: Path
+    message: str
+    hint: str = ""
+    stage: str = ""
+    record: str = ""
+    severity: Severity | None = None
+
+
+Find = Callable[["Subject"], Iterable[Spot]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule.
+
+    `title` says what it finds, without a final dot. `why` is the one sentence under a finding, `rationale` the
+    paragraph for readers, `hint` the next act. `source` is the standard's section or the page that the rule comes from.
+    `find` is None where the loader finds it while reading the plan.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    why: str
+    rationale: str
+    hint: str
+    source: str
+    fires: Example
+    silent: Example
+    needs: Needs = "plan"
+    find: Find | None = None
+
+
+def check(
+    id: str,  # noqa: A002 - the word people use for it
+    severity: Severity,
+    title: str,
+    *,
+    why: str,
+    hint: str,
+    source: str,
+    fires: Example,
+    silent: Example,
+    needs: Needs = "plan",
+) -> Callable[[Find], Check]:
+    """Make the function below a check; its docstring is the rationale."""
+
+    def make(find: Find) -> Check:
+        rationale = " ".join((find.__doc__ or "").split())
+        return Check(id, severity, title, why, rationale, hint, source, fires, silent, needs, find)
+
+    return make
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One planned change with its stage and its place in the plan. `n` counts stages from 0; `label` is for people."""
+
+    planned: PlannedChange
+    stage: Stage
+    n: int
+    path: Path
+    label: str
+
+    @property
+    def key(self) -> RRsetKey:
+        """Which RRset."""
+        return self.planned.key
+
+    def spot(self, message: str, hint: str = "", attribute: str = "", severity: Severity | None = None) -> Spot:
+        """A spot at the change, or at one of its keys such as "to"."""
+        path = (*self.path, attribute) if attribute else self.path
+        return Spot(path, message, hint, self.stage.name, self.label, severity)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """All that checks look at. `live` is None offline; `book` is None offline and where the plan does not fit
+    (`drifts`). `now` is seconds UTC. `guarantees` are those of each zone's provider, by zone reference; a provider that
+    this version cannot write to has none. `world` is what only options bring.
+    """
+
+    loaded: LoadedPlan
+    now: float
+    live: LiveView | None = None
+    book: Runbook | None = None
+    drifts: tuple[Drift, ...] = ()
+    guarantees: Mapping[str, Guarantees] = field(default_factory=dict)
+    world: World = field(default_factory=World)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Zone reference -> absolute zone name."""
+        return zone_names(self.loaded.plan)
+
+    @cached_property
+    def changes(self) -> tuple[Located, ...]:
+        """Every planned change, in the plan's order."""
+        return tuple(
+            Located(p, stage, n, ("stages", n, "changes", p.index), label(p.key, self.names))
+            for n, stage in enumerate(self.loaded.plan.stages)
+            for p in expand_changes(self.loaded.plan, stage)
+        )
+
+    @cached_property
+    def images(self) -> Mapping[int, Mapping[RRsetKey, tuple[str, ...] | None]]:
+        """What each touched RRset is before stage n (and, at the last stage's number + 1, in the end): values, or None
+        for absence. Left out where it cannot be known: offline without `from`, or where the plan does not fit.
+        """
+        image: dict[RRsetKey, tuple[str, ...] | None] = {}
+        if self.live is not None:
+            image = {k: r.values if r is not None else None for k, r in self.live.rrsets.items()}
+        out = {0: dict(image)}
+        for n in range(len(self.loaded.plan.stages)):
+            for c in (c for c in self.changes if c.n == n):
+                _advance(image, c.planned)
+            out[n + 1] = dict(image)
+        return out
+
+    def before(self, change: Located) -> tuple[str, ...] | Literal["unknown"] | None:
+        """The values before the change."""
+        p = change.planned
+        if p.kind == "set" and p.before != "live":
+            return p.before
+        return self.images[change.n].get(p.key, "unknown")
+
+    def after(self, change: Located) -> tuple[str, ...] | Literal["unknown"] | None:
+        """The values after the change."""
+        if change.planned.kind == "set":
+            return change.planned.after
+        return self.images[change.n + 1].get(change.key, "unknown")
+
+    def live_rrset(self, key: RRsetKey) -> RRset | None:
+        """What is live now; None is absence, and nothing is known offline."""
+        return self.live.rrsets.get(key) if self.live is not None else None
+
+    def zone_path(self, ref: str, *more: str | int) -> Path:
+        """The place of a key of a zone: "zone", "provider", "lookup" and below."""
+        return ("zones", ref, *more)
+
+
+def _advance(image: dict[RRsetKey, tuple[str, ...] | None], p: PlannedChange) -> None:
+    match p.kind:
+        case "set":
+            image[p.key] = p.after
+        case "values":
+            if p.key not in image:
+                return
+            found = image[p.key]
+            edit = ValueEdit(p.key, p.remove, p.add, None, 0)
+            result = realise(edit, RRset(0, found) if found else None)
+            if isinstance(result, Mismatch):
+                del image[p.key]
+            else:
+                image[p.key] = result.after.values if result.after is not None else None
+        case "ttl":
+            pass
+
+
+def added(subject: Subject, change: Located) -> Iterator[str]:
+    """The values that the change brings: canonical RDATA that was not there before, as far as is known."""
+    p = change.planned
+    if p.kind == "values":
+        yield from p.add
+    elif p.kind == "set" and p.after is not None:
+        before = subject.before(change)
+        yield from (v for v in p.after if before in (None, "unknown") or v not in before)
