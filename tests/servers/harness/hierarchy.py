@@ -99,6 +99,8 @@ class Hierarchy:
         self._extra.clear()
         for daemon in self._started:
             daemon.heal()
+        if self.nsd in self._started and self.bind in self._started:
+            self.nsd.catch_up()
 
     def stop(self) -> None:
         """End everything."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
+from . import client
 from .primary import Authority
 from .zones import KEY_ALGORITHM, KEY_NAME, KEY_SECRET, Zone
 
@@ -54,12 +55,21 @@ class Nsd(Authority):
             files |= {zone.filename: zone.text for zone in self.zones}
         return files
 
-    def launch(self) -> None:
-        """A secondary begins with nothing: what xfrd remembers of transfers would keep it from asking for zones whose
-        contents died with the process before."""
-        if self.primary is not None and not self.running:
-            (self.directory / "xfrd.state").unlink(missing_ok=True)
-        super().launch()
+    def catch_up(self) -> None:
+        """Have every zone, as a secondary whose primary answers.
+
+        After a start NSD asks once, and where that failed only much later: its primary may not have been there yet, and
+        what `xfrd.state` remembers of a process that was killed says that nothing is missing.
+        """
+        for origin in [zone.origin for zone in self.zones]:
+
+            def served(origin: str = origin) -> bool:
+                if client.serial(self.address, origin) is not None:
+                    return True
+                self.tool("nsd-control", "-c", str(self.directory / "nsd.conf"), "force_transfer", origin)
+                return False
+
+            client.wait_until(served, f"the secondary has {origin}")
 
     def _zone(self, zone: Zone) -> str:
         text = f'zone:\n  name: "{zone.origin}"\n  zonefile: "{zone.filename}"\n'
