@@ -165,7 +165,7 @@ async def test_what_is_wrong_is_said_without_secrets(s3_url: str) -> None:
     [
         ("s3://", "no bucket"),
         ("s3://user:pw@bucket/x", "no bucket"),
-        ("s3://bucket/x?regoin=eu", "unknown option regoin"),
+        ("s3://bucket/x?regionn=eu", "unknown option regionn"),
     ],
 )
 def test_an_address_with_a_mistake_is_a_usage_error(url: str, said: str) -> None:
