@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from dns_cutover.lookup.answer import NoReply, Outcome, Reply
-from dns_cutover.lookup.interface import ServerView
+from dns_cutover.lookup.interface import Fault, ServerView
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.views import ServerHealth
 
 UNKNOWN_VERSION = 100
 UNKNOWN_OPTION = 100
-TCP = "TCP: "  # how ServerView says that only TCP is at fault
 
 
 async def server_health(asker: Asker, view: ServerView, zone: str) -> ServerHealth:
@@ -20,10 +19,10 @@ async def server_health(asker: Asker, view: ServerView, zone: str) -> ServerHeal
     A server that answers nothing at all gets one question more, without EDNS: some only drop what they do not know.
     """
     server = view.server
-    tcp = view.problem.removeprefix(TCP) if view.problem.startswith(TCP) and not view.wrong else ""
+    tcp = view.problem.removeprefix("TCP: ") if view.fault is Fault.TCP else ""
     if view.serial is None:
         edns = ""
-        if not view.wrong and isinstance(await asker.ask_plain(server, zone, "SOA"), Reply):
+        if view.fault is Fault.SILENT and isinstance(await asker.ask_plain(server, zone, "SOA"), Reply):
             edns = "it answers only questions without EDNS"
         return ServerHealth(view.zone, server, tcp, edns)
     option, version = await asyncio.gather(
