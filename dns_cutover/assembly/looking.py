@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dns_cutover.assembly.setting import Setting
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from dns_cutover.runbook.compile import LiveFacts
     from dns_cutover.runbook.model import ZoneInfo
     from dns_cutover.timing.exposure import NameContext
+
+MAX_WHOLE = 200  # names that lose an RRset and at which every type is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,9 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
     extra |= {RRsetKey(other, k.owner, k.rdtype) for k in keys for other in _views(k.zone, names)}
     # A name that becomes an alias, or stops being one: everything at it counts.
     whole = {(k.zone, k.owner) for k in keys if k.rdtype == "CNAME"}
+    # And one that may cease to exist.
+    gone = (p.key for s in plan.stages for p in expand_changes(plan, s) if p.kind == "set" and p.after is None)
+    whole |= {(k.zone, k.owner) for k in islice(gone, MAX_WHOLE)}
     view = await take_live_view(zones, sorted(keys | extra), whole, setting.asker(), setting.clock)
     view = await look_around(view, wanted(loaded, setting), setting.asker())
     return Live(live_facts(loaded, view, keys), view)

@@ -53,7 +53,8 @@ class HostFinder:
     """Finds hosts, and remembers the servers of the zones on the way.
 
     `bootstrap` resolvers are asked for the root's servers and for name servers' addresses only. `known`: (zone name,
-    servers); a zone named twice (two views) is asked in both until one has something.
+    servers); a zone named twice (two views) is asked in both until one has something. What lies in such a zone is asked
+    there and nowhere else, were there no server left: a private zone's names are not for the root.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class HostFinder:
     ) -> None:
         self._asker = asker
         self._bootstrap = tuple(bootstrap)
-        self._known = tuple((zone, tuple(servers)) for zone, servers in known if servers)
+        self._known = tuple((zone, tuple(servers)) for zone, servers in known)
         self._routed = routed
         self._cuts: dict[str, tuple[Endpoint, ...]] = {}
         self._root: tuple[Endpoint, ...] | None = None
@@ -88,15 +89,24 @@ class HostFinder:
             name = alias.values[0]
         return HostAnswer((), True, tuple(links), problem=f"more than {MAX_ALIASES} aliases, or a circle of them")
 
-    async def answer(self, name: str, rdtype: str) -> Reply | None:
-        """What the authority of `name` says about one type there; None where none answers."""
-        reply: Reply | None = None
-        for cut, start in await self._starts(name):
-            servers, _ = await self._descend(name, cut, start)
-            reply = await self._first(servers, name, rdtype, _authoritative)
-            if reply is not None and reply.answer:
-                break
-        return reply
+    async def answer(self, name: str, rdtype: str) -> tuple[str, Reply] | None:
+        """What the authority says about one type at `name`, or at the end of the aliases that begin there: the name at
+        the end, and the answer. None where no authority answers.
+        """
+        for _ in range(MAX_ALIASES + 1):
+            reply: Reply | None = None
+            for cut, start in await self._starts(name):
+                servers, _ = await self._descend(name, cut, start)
+                reply = await self._first(servers, name, rdtype, _authoritative)
+                if reply is not None and reply.answer:
+                    break
+            if reply is None:
+                return None
+            alias = reply.find(name, "CNAME")
+            if alias is None:
+                return name, reply
+            name = alias.values[0]
+        return None
 
     async def _both(self, name: str) -> list[tuple[str, Reply]]:
         """The authority's answers for A and AAAA, those that came."""

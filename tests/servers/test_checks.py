@@ -146,6 +146,17 @@ async def test_a_dead_server(world: Hierarchy, published: Zone) -> None:
     assert message(got, "DC204") == (f"ns2.nic.test {world.nsd.address} cannot be reached: port unreachable in 3 tries")
 
 
+async def test_a_server_without_authority(world: Hierarchy, published: Zone) -> None:
+    """A cache that is listed as a server answers from what it knows, and without authority."""
+    for rdtype in ("SOA", "A"):
+        client.ask(world.recursor.address, published.origin, rdtype)
+    got = await validate(plan(published, listed(world.bind.address, world.recursor.address), WWW))
+    assert family(got) == [("DC204", ZONE_LINE)]
+    assert message(got, "DC204") == (
+        f"{world.recursor.address} answers, but without authority: it is not authoritative for the zone (lame)"
+    )
+
+
 async def test_a_secondary_with_other_data(world: Hierarchy, knot: Knot) -> None:
     """BIND and Knot have different addresses; the finding says who has what, at the change that is concerned."""
     other = DEFAULT_RECORDS.replace("192.0.2.10", "192.0.2.11")
@@ -213,6 +224,17 @@ async def test_a_wildcard_that_would_stop(primary: Authority, hierarchy: Hierarc
     assert message(got, "DC209") == (
         "*.wild answers for a.shop.wild today and would stop; its AAAA would be gone there; so it would for shop.wild"
     )
+
+
+async def test_a_wildcard_that_would_begin(primary: Authority, hierarchy: Hierarchy) -> None:
+    """Where a name goes, and not where other data keeps it in being."""
+    records = 'old.wild 60 A 192.0.2.51\nkept.wild 60 A 192.0.2.52\nkept.wild 60 TXT "x"\n'
+    zone = hierarchy.fresh_zone(primary, DEFAULT_RECORDS + records)
+    gone = '{name: old.wild, type: A, from: ["192.0.2.51"], to: absent}'
+    kept = '{name: kept.wild, type: A, from: ["192.0.2.52"], to: absent}'
+    got = await validate(plan(zone, listed(primary.address), kept, gone))
+    assert family(got) == [("DC218", 10)]
+    assert message(got, "DC218") == "*.wild would answer for old.wild A once it is deleted: 192.0.2.50"
 
 
 @pytest.mark.parametrize("which", ["bind", "knot"])

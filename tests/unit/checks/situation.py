@@ -186,7 +186,7 @@ def answer(data: Zone, origin: str, key: RRsetKey) -> RRset | None:
 
 def name_view(data: Zone, ref: str, origin: str, owner: str, types: tuple[str, ...] = ()) -> NameView:
     """As an authoritative server answers (RFC 1034 section 4.3.2), wildcards and empty non-terminals included."""
-    types = types or tuple(sorted({t for _, t in data} | {"A", "AAAA", "CNAME", "HTTPS"}))
+    types = types or tuple(sorted({t for _, t in data} | {"A", "AAAA", "CNAME", "HTTPS", "MX", "TXT"}))
     cuts = [a for a in (owner, *parent_names(owner)) if a != origin and is_below(a, origin) and (a, "NS") in data]
     if cuts:
         return NameView(ref, owner, cuts[-1] == owner, {}, cut=cuts[-1], delegation=data[cuts[-1], "NS"], types=())
