@@ -58,7 +58,8 @@ def below_a_cut(subject: Subject) -> Iterator[Spot]:
         if glue or (c.key.owner == name.cut and c.key.rdtype in ("NS", "DS")):
             continue
         where = "at" if c.key.owner == name.cut else "below"
-        message = f"{c.label} is {where} the zone cut {name.cut}: {', '.join(hosts) or 'other servers'} answer for it"
+        who = ", ".join(h.rstrip(".") for h in hosts) or "other servers"
+        message = f"{c.label} is {where} the zone cut {name.cut}: {who} answer for it"
         yield c.spot(message, f"make the change in the zone {name.cut}, with an entry of its own under zones")
 
 
@@ -121,10 +122,13 @@ def cname_beside_live_data(subject: Subject) -> Iterator[Spot]:
         here |= subject.planned_types[c.n, *where]
         if where in told or (name is not None and (name.problem or name.cut or name.dname)):
             continue
-        there = {t for t in subject.known_types[where] if subject.images[c.n + 1].get(RRsetKey(*where, t)) is not None}
+        image = subject.images[c.n + 1]
+        if image.get(RRsetKey(*where, "CNAME")) is None:
+            continue
+        there = {t for t in subject.known_types[where] if image.get(RRsetKey(*where, t)) is not None}
         # What the plan itself puts together is found while it is read (DC114).
         live = there - here
-        if "CNAME" not in there or len(there) < 2 or not live or not there & here:
+        if len(there) < 2 or not live or not there & here:
             continue
         told.add(where)
         also = sorted(live)

@@ -79,12 +79,12 @@ def wildcard_begins(subject: Subject) -> Iterator[Spot]:
     assert subject.live is not None
     for c in subject.changes:
         ref, owner, image = c.key.zone, c.key.owner, subject.images[c.n + 1]
-        beside = next(iter(parent_names(owner)), "")
         if c.planned.kind != "set" or c.planned.after is not None or owner == subject.names[ref]:
             continue
         name = subject.name_at(c)
         if name is None or not set(name.types) >= _WHOLE:
             continue  # whatever else is there keeps the name in being
+        beside = next(iter(parent_names(owner)), "")
         wild = image.get(RRsetKey(ref, f"*.{beside}", c.key.rdtype))
         left = any(image.get(RRsetKey(ref, owner, t)) is not None for t in subject.known_types[ref, owner])
         if wild is not None and not left:
