@@ -17,9 +17,22 @@ MAX_SPOTS = 50  # of one check: the rest is counted, since nobody reads ten thou
 @cache
 def all_checks() -> tuple[Check, ...]:
     """Every check, by id."""
-    from dns_cutover.checks import baseline, delegation, neighbours, plan, safety, ttl, way_back, web
+    from dns_cutover.checks import (
+        baseline,
+        delegation,
+        names,
+        neighbours,
+        plan,
+        safety,
+        servers,
+        ttl,
+        views,
+        way_back,
+        web,
+        wildcards,
+    )
 
-    families = (plan, baseline, ttl, safety, web, delegation, way_back, neighbours)
+    families = (plan, baseline, servers, names, wildcards, views, ttl, safety, web, delegation, way_back, neighbours)
     return tuple(sorted((c for family in families for c in family.CHECKS), key=lambda c: c.id))
 
 
