@@ -2,75 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 from dns_cutover.records import Edit, RRset, SetEdit, ValueEdit
 from dns_cutover.report.words import duration, safe, utc
-from dns_cutover.runbook.model import Runbook, Step, StepKind
+from dns_cutover.runbook.model import Runbook, StepKind
+from dns_cutover.runbook.timeline import finish_after, old_side_off, tails, timeline
 
 WIDTH = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One step on the time line, in seconds from the start, if nobody is late and every wait is at its longest."""
-
-    step: Step
-    start: float
-    end: float
-
-
-def timeline(book: Runbook) -> tuple[Moment, ...]:
-    """When each step begins and ends."""
-    out = []
-    now = 0.0
-    dead = 0.0
-    stage_ended = 0.0
-    for step in book.steps:
-        start = now
-        match step.kind:
-            case StepKind.CONVERGE:
-                rounds = step.gate.round_gap
-                tail = max((x.old_s for x in step.exposures), default=0.0)
-                dead = now + rounds + tail
-                now += rounds + (tail if step.resolvers else 0.0)
-            case StepKind.WAIT_TTL:
-                now = max(now, dead)
-            case StepKind.WAIT:
-                now = max(now, stage_ended + step.seconds)
-            case StepKind.BAKE:
-                now += step.seconds
-                stage_ended = now
-            case _:
-                pass
-        out.append(Moment(step, start, now))
-    return tuple(out)
-
-
-def finish_after(book: Runbook) -> float:
-    """Seconds from the start to the earliest finish."""
-    return max((m.end for m in timeline(book)), default=0.0)
-
-
-def tails(book: Runbook) -> list[dict[str, Any]]:
-    """Worst cases per stage: after the change, and after taking it back."""
-    out = []
-    for stage in book.stages:
-        exposures = [x for s in book.steps if s.kind is StepKind.APPLY and s.stage == stage.name for x in s.exposures]
-        if not exposures:
-            continue
-        worst = max(exposures, key=lambda x: x.old_s)
-        back = max(exposures, key=lambda x: x.undo_s)
-        out.append(
-            {
-                "stage": stage.name,
-                "after_change_s": worst.old_s,
-                "after_rollback_s": back.undo_s,
-                "why": f"{book.label(worst.key)}: {worst.old_why}",
-            }
-        )
-    return out
 
 
 def edit_lines(book: Runbook, edit: Edit, final: int | None) -> list[str]:
@@ -133,18 +73,17 @@ def preview_text(book: Runbook, sha256: str, now: float) -> str:
         for edit in own:
             out += edit_lines(book, edit, final.get(edit.key))
         out += _gates(book, stage.name)
-    out += ["", "Timeline  if started now and nobody is late", *_picture(book), ""]
-    out.append(f"finish        {utc(now + finish_after(book))} at the earliest, after {duration(finish_after(book))}")
-    off = old_side_off(book)
+    out += ["", "Timeline  if started now and nobody is late", *_picture(book, now), ""]
+    out.append(
+        f"finish        {utc(now + finish_after(book, now))} at the earliest, after {duration(finish_after(book, now))}"
+    )
+    off = old_side_off(book, now)
     out.append(f"old side off  {utc(now + off)} at the earliest, and then when its traffic is zero")
     floor = duration(book.client_floor)
     out += ["", f"Worst case  how long somebody may still get the other answer, {floor} for clients included"]
     out.append(f"{'':<20}{'after change':>14}{'after rollback':>16}  decided by")
     for t in tails(book):
-        out.append(
-            f"{t['stage']:<20}{duration(t['after_change_s']):>14}{duration(t['after_rollback_s']):>16}  "
-            f"{safe(t['why'])}"
-        )
+        out.append(f"{t.stage:<20}{duration(t.after_change_s):>14}{duration(t.after_rollback_s):>16}  {safe(t.why)}")
     for zone in book.zones:
         out += [
             "",
@@ -188,16 +127,11 @@ def _gates(book: Runbook, stage: str) -> list[str]:
     return out
 
 
-def old_side_off(book: Runbook) -> float:
-    """Seconds from the start until the old side may be switched off: every old answer dead, and the way back over."""
-    return max((m.end + max((x.old_s for x in m.step.exposures), default=0.0) for m in timeline(book)), default=0.0)
-
-
-def _picture(book: Runbook) -> list[str]:
+def _picture(book: Runbook, now: float) -> list[str]:
     """░ wait, ▓ old answers possible, ━ bake, ◆ one moment."""
-    total = max(finish_after(book), 1.0)
+    total = max(finish_after(book, now), 1.0)
     out = []
-    for m in timeline(book):
+    for m in timeline(book, now):
         if m.step.kind in (StepKind.PREFLIGHT,) or (m.step.kind is StepKind.CONVERGE and not m.step.resolvers):
             continue
         begin = int(m.start / total * WIDTH)
@@ -217,7 +151,7 @@ def _picture(book: Runbook) -> list[str]:
 
 def preview_document(book: Runbook, sha256: str, now: float) -> dict[str, Any]:
     """`preview --format json`."""
-    moments = timeline(book)
+    moments = timeline(book, now)
     first = next((m.start for m in moments if m.step.kind is StepKind.APPLY), 0.0)
     return {
         "schema": "dns-cutover/preview/1",
@@ -241,13 +175,13 @@ def preview_document(book: Runbook, sha256: str, now: float) -> dict[str, Any]:
         ],
         "timeline": {
             "earliest_change": utc(now + first),
-            "earliest_finish": utc(now + finish_after(book)),
+            "earliest_finish": utc(now + finish_after(book, now)),
             "old_side_off": {
-                "at": utc(now + old_side_off(book)),
+                "at": utc(now + old_side_off(book, now)),
                 "reason": "every old answer is dead and the way back over",
             },
         },
-        "tails": tails(book),
+        "tails": [asdict(t) for t in tails(book)],
         "guarantees": {
             z.ref: {
                 "atomic": z.guarantees.atomic,

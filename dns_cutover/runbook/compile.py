@@ -129,7 +129,7 @@ def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
     first = stages[0]
     planned = {stage.name: expand_changes(c.plan, stage) for stage in stages}
     lower = _lower_edits(c, stages, planned)
-    lead = max((x.old_s for e in lower for x in [_exposure(c, e, _must(e, c.image.get(e.key)))]), default=0.0)
+    lead = max((_lead(c, first, e) for e in lower), default=0.0)
     if first.wait and lower:
         c.steps.append(
             Step(f"{first.name}/wait_before_lowering", StepKind.WAIT, first.name, seconds=max(0.0, first.wait - lead))
@@ -149,6 +149,13 @@ def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
     restore = _restore_edits(c, stages, planned)
     if restore:
         _write(c, f"{stages[-1].name}/restore_ttl", StepKind.RESTORE_TTL, stages[-1], restore, resolvers=False)
+
+
+def _lead(c: _Compiler, stage: Stage, edit: Edit) -> float:
+    """How long before its change an RRset's TTL must be lowered: two rounds prove it, then D and its longest life."""
+    exposure = _exposure(c, edit, _must(edit, c.image.get(edit.key)))
+    zone = next(z for z in c.live.zones if z.ref == edit.key.zone)
+    return _gate(c, stage).round_gap + zone.guarantees.propagation_bound + exposure.old_s
 
 
 def _low(c: _Compiler, stage: Stage) -> int:
