@@ -17,6 +17,7 @@ from dns_cutover.runbook.model import (
     Exposure,
     RollbackPolicy,
     Runbook,
+    Seen,
     StageInfo,
     Step,
     StepKind,
@@ -31,11 +32,14 @@ Partition = Callable[[tuple[Change, ...]], tuple[tuple[Change, ...], ...]]
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What the compiler needs of the live view. `contexts`: what is around each RRset."""
+    """What the compiler needs of the live view. `contexts`: what is around each RRset; `around`: the RRsets themselves
+    that are there beside those asked for, at their names and as wildcards above.
+    """
 
     zones: tuple[ZoneInfo, ...]
     rrsets: Mapping[RRsetKey, RRset | None]
     contexts: Mapping[RRsetKey, NameContext]
+    around: Mapping[RRsetKey, RRset] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Ma
         zones=live.zones,
         stages=tuple(StageInfo(s.name, s.summary or "", s.commit) for s in plan.stages),
         steps=tuple(c.steps),
+        seen=_seen(plan, live),
+        allow=tuple(sorted(plan.safety.allow)),
         rollback=RollbackPolicy(
             automatic=plan.rollback.automatic,
             scope=plan.rollback.scope,
@@ -96,6 +102,15 @@ def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Ma
         floors=tuple(plan.ttl.resolver_floor),
         client_floor=plan.ttl.client_floor,
     )
+
+
+def _seen(plan: Plan, live: LiveFacts) -> tuple[Seen, ...]:
+    """What the runbook depends on, sorted."""
+    changed = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
+    own = (Seen(key, found, "changed" if key in changed else "unchanged") for key, found in live.rrsets.items())
+    names = {key.owner for key in live.rrsets}
+    beside = (Seen(k, found, "beside" if k.owner in names else "wildcard") for k, found in live.around.items())
+    return tuple(sorted((*own, *beside), key=lambda seen: seen.key))
 
 
 def _segments(plan: Plan) -> list[list[Stage]]:
