@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dns_cutover.records import RRsetKey
+from dns_cutover.runbook.changes import StageChange, stage_changes
 from dns_cutover.runbook.model import Exposure, Runbook, Step, StepKind
 from dns_cutover.runbook.window import window_opens
+
+QUEUES_S = 5 * 86400.0  # for how long senders keep mail at least (RFC 5321 section 4.5.4.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,14 @@ class StageTail:
     after_rollback_s: float
     why: str
     rollback_why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OldSide:
+    """The old side may be switched off `after_s` seconds after the start, at the earliest; `reason` is for people."""
+
+    after_s: float
+    reason: str
 
 
 @dataclass(slots=True)
@@ -156,4 +167,30 @@ def old_side_off(book: Runbook, now: float | None = None) -> float:
 
     And then only when its traffic is zero: keep-alives and mail queues outlive DNS.
     """
-    return finish_after(book, now)
+    return old_side(book, now).after_s
+
+
+def old_side(book: Runbook, now: float | None = None) -> OldSide:
+    """When the old side may be switched off, and what decides it."""
+    moments = timeline(book, now)
+    ended = {m.step.stage: m.end for m in moments if m.step.kind is StepKind.CONVERGE and m.step.resolvers}
+    out = OldSide(
+        max((m.end for m in moments), default=0.0),
+        "every old answer is dead and the way back over; keep-alives outlive DNS, so wait until its traffic is zero",
+    )
+    for change in stage_changes(book):
+        if change.removed and change.after is not None and _is_mail(change):
+            dead = ended.get(change.stage, 0.0)
+            if dead + QUEUES_S > out.after_s:
+                out = OldSide(
+                    dead + QUEUES_S,
+                    "mail on its way still needs the old hosts and keys: senders retry for 5 days "
+                    "(RFC 5321 section 4.5.4.1)",
+                )
+    return out
+
+
+def _is_mail(change: StageChange) -> bool:
+    """Whether mail that is queued depends on what was there before: its hosts, its senders, its keys."""
+    spf = change.key.rdtype in ("TXT", "SPF") and any(v.startswith('"v=spf1') for v in change.removed)
+    return change.key.rdtype == "MX" or "._domainkey." in change.key.owner or spf
