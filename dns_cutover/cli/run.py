@@ -152,10 +152,10 @@ async def refuse_overlap(store: Store, book: Runbook) -> None:
 
 
 def _agreed(book: Runbook, sha256: str) -> bool:
-    stages = ", ".join(s.name for s in book.stages)
-    sys.stderr.write(
-        f"plan          {book.plan}\nzones         {', '.join(z.name for z in book.zones)}\n"
-        f"stages        {stages}\nrunbook       {sha256[:12]}…\n"
-    )
+    from dns_cutover.report.words import safe
+
+    zones, stages = ", ".join(z.name for z in book.zones), ", ".join(s.name for s in book.stages)
+    for label, text in (("plan", book.plan), ("zones", zones), ("stages", stages), ("runbook", f"{sha256[:12]}…")):
+        sys.stderr.write(f"{label:<14}{safe(text)}\n")
     answer = input("Start? Type the first 4 characters of the runbook: ")
     return answer.strip().lower() == sha256[:4]

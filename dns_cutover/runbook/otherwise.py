@@ -46,7 +46,7 @@ def after_restore(book: Runbook, changes: Iterable[StageChange]) -> Otherwise | 
     ]
     if not told:
         return None
-    worst, tail = max(told, key=lambda item: item[1].seconds)
+    worst, tail = max(told, key=lambda item: (item[1].seconds, item[0].before is not None))
     return Otherwise(None, tail.seconds, worst, worst.ttl_final)
 
 
