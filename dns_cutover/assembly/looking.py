@@ -59,18 +59,19 @@ async def look_again(book: Runbook, setting: Setting) -> LiveView:
 
 def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> LiveFacts:
     """What the compiler needs of a live view. Pure."""
-    from dns_cutover.plan.expand import zone_names
+    from dns_cutover.plan.expand import expand_changes, zone_names
     from dns_cutover.runbook.around import around, contexts
     from dns_cutover.runbook.compile import LiveFacts
 
     names, keys = zone_names(loaded.plan), tuple(keys)
     infos = tuple(info for ref in names if (info := _zone_info(loaded, ref, names[ref], view)) is not None)
+    changed = {p.key for stage in loaded.plan.stages for p in expand_changes(loaded.plan, stage)}
     negative = {i.ref: i.negative_ttl for i in infos}
     return LiveFacts(
         infos,
         {k: view.rrsets.get(k) for k in keys},
         contexts(keys, view.rrsets, negative, names),
-        around(keys, view.rrsets, names),
+        around(changed, view.rrsets, names),
     )
 
 

@@ -33,18 +33,16 @@ def whole_names(keys: Iterable[RRsetKey]) -> frozenset[tuple[str, str]]:
 
 
 def around(
-    keys: Collection[RRsetKey], rrsets: Mapping[RRsetKey, RRset | None], names: Mapping[str, str]
-) -> dict[RRsetKey, RRset]:
-    """What is there beside `keys` and counts for them: at their names, and wildcards above. Absence is left out."""
-    own, whole = frozenset(keys), whole_names(keys)
+    changed: Collection[RRsetKey], rrsets: Mapping[RRsetKey, RRset | None], names: Mapping[str, str]
+) -> dict[RRsetKey, RRset | None]:
+    """What of `rrsets` counts for the RRsets that change, beside themselves: at their names, and wildcards above."""
+    own, whole = frozenset(changed), whole_names(changed)
     above = {w for k in own for w in wildcards(k, names[k.zone])}
     beside = {(k.zone, k.owner, "CNAME") for k in own}
     return {
         k: r
         for k, r in rrsets.items()
-        if r is not None
-        and k not in own
-        and (k in above or (k.zone, k.owner) in whole or (k.zone, k.owner, k.rdtype) in beside)
+        if k not in own and (k in above or (k.zone, k.owner) in whole or (k.zone, k.owner, k.rdtype) in beside)
     }
 
 

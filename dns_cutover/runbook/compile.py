@@ -32,14 +32,14 @@ Partition = Callable[[tuple[Change, ...]], tuple[tuple[Change, ...], ...]]
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What the compiler needs of the live view. `contexts`: what is around each RRset; `around`: the RRsets themselves
-    that are there beside those asked for, at their names and as wildcards above.
+    """What the compiler needs of the live view. `contexts`: what is around each RRset; `around`: the RRsets
+    themselves, at the names of those that change and as wildcards above.
     """
 
     zones: tuple[ZoneInfo, ...]
     rrsets: Mapping[RRsetKey, RRset | None]
     contexts: Mapping[RRsetKey, NameContext]
-    around: Mapping[RRsetKey, RRset] = field(default_factory=dict)
+    around: Mapping[RRsetKey, RRset | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,11 @@ def _seen(plan: Plan, live: LiveFacts) -> tuple[Seen, ...]:
     changed = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
     own = (Seen(key, found, "changed" if key in changed else "unchanged") for key, found in live.rrsets.items())
     names = {key.owner for key in live.rrsets}
-    beside = (Seen(k, found, "beside" if k.owner in names else "wildcard") for k, found in live.around.items())
+    beside = (
+        Seen(k, found, "beside" if k.owner in names else "wildcard")
+        for k, found in live.around.items()
+        if found is not None and k not in live.rrsets
+    )
     return tuple(sorted((*own, *beside), key=lambda seen: seen.key))
 
 

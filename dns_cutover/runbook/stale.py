@@ -13,7 +13,7 @@ from dns_cutover.errors import StaleRunbook
 from dns_cutover.lookup.interface import Endpoint, ServerView
 from dns_cutover.lookup.views import LiveView
 from dns_cutover.records import RRset, RRsetKey, ValueEdit
-from dns_cutover.runbook.around import keys_to_ask, whole_names
+from dns_cutover.runbook.around import around
 from dns_cutover.runbook.model import Runbook, Seen, ZoneInfo
 from dns_cutover.timing.lifetime import negative_ttl
 
@@ -31,13 +31,13 @@ class Difference:
 
 
 def keys_of(book: Runbook) -> tuple[RRsetKey, ...]:
-    """The plan's own RRsets, changed and unchanged."""
+    """The plan's own RRsets, changed and unchanged: what is to be asked for, with `around.keys_to_ask`."""
     return tuple(s.key for s in book.seen if s.role in ("changed", "unchanged"))
 
 
 def differences(book: Runbook, live: LiveView) -> tuple[Difference, ...]:
     """What `live` has otherwise than the live view that the runbook was made from. `live` must have been asked for
-    `keys_to_ask(keys_of(book))` and the whole names among them."""
+    what the first one was asked for: see `keys_of`."""
     out: list[Difference] = []
     for zone in book.zones:
         out += _zone(zone, live)
@@ -127,11 +127,9 @@ def _around(book: Runbook, live: LiveView, own: dict[RRsetKey, Seen]) -> Iterato
     """Aliases, other types at an alias's name, wildcards: what is there, and at which TTL."""
     names = {z.ref: z.name for z in book.zones}
     before = {s.key: s.found for s in book.seen if s.key not in own}
-    whole = whole_names(own)
-    asked = {k for k in keys_to_ask(tuple(own), names) if k not in own}
-    asked |= {k for k in live.rrsets if (k.zone, k.owner) in whole and k not in own}
-    for key in sorted({*asked, *before}):
-        was, now = before.get(key), live.rrsets.get(key)
+    after = around([k for k, s in own.items() if s.role == "changed"], live.rrsets, names)
+    for key in sorted({*after, *before} - set(own)):
+        was, now = before.get(key), after.get(key)
         if (was.ttl if was is not None else None) != (now.ttl if now is not None else None):
             what = "a wildcard" if key.owner.startswith("*.") else "beside it"
             yield Difference(f"{book.label(key)} ({what})", _text(was), _text(now))

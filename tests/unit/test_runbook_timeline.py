@@ -7,24 +7,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dns_cutover.checks.interface import Example
 from dns_cutover.engine import events as ev
-from dns_cutover.plan.loader import parse_plan
 from dns_cutover.runbook.model import Runbook
 from dns_cutover.runbook.timeline import finish_after, old_side_off, tails, timeline
 from tests.simulation.world import BOOK, World, play
-from tests.unit.checks.situation import plan_text, subject
+from tests.unit import preview_world
 
 WWW = "www 3600 IN A 192.0.2.1\n"
 CHANGE = '{name: www, type: A, from: ["192.0.2.1"], to: ["192.0.2.2"]}'
 
 
-def book_of(plan: str, zone: str = WWW, **facts: object) -> Runbook:
-    """The runbook of the standard plan with `plan` in it."""
-    example = Example(plan, zone, facts=facts)
-    found = subject(parse_plan(plan_text(example).encode(), "plan.yaml", {}), example)
-    assert found.book is not None, found.drifts
-    return found.book
+def book_of(plan: str, zone: str = WWW) -> Runbook:
+    return preview_world.book_of(plan, zone)
 
 
 def times(book: Runbook, now: float | None = None) -> dict[str, tuple[float, float]]:
