@@ -4,7 +4,7 @@ Backends are imported when they are named.
 """
 
 from dns_cutover.assembly.examining import Examined, Request, examine
-from dns_cutover.assembly.looking import Live, look, partitions
+from dns_cutover.assembly.looking import Live, look, look_again, partitions
 from dns_cutover.assembly.setting import LabOverrides, Setting
 from dns_cutover.assembly.wiring import live_lookup, ports, provider, resolver_endpoints, target_resolve
 
@@ -17,6 +17,7 @@ __all__ = [
     "examine",
     "live_lookup",
     "look",
+    "look_again",
     "partitions",
     "ports",
     "provider",

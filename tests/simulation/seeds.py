@@ -526,10 +526,8 @@ def _count(count: int, first: int) -> int:
             for seed, problems in wrong.items():
                 bad += 1
                 print(f"seed {seed}: {problems[0]}   replay: python -m tests.simulation.seeds {seed}", flush=True)
-    took = time.monotonic() - began
-    print(
-        f"{count} seeds, {bad} bad, {count / took:.0f} a second on {jobs} cores, {cpu / count * 1000:.1f} ms of CPU each"
-    )
+    rate, each = count / (time.monotonic() - began), cpu / count * 1000
+    print(f"{count} seeds, {bad} bad, {rate:.0f} a second on {jobs} cores, {each:.1f} ms of CPU each")
     print(", ".join(f"{outcome} {n}" for outcome, n in outcomes.most_common()))
     return 1 if bad else 0
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from dns_cutover.assembly.looking import _wildcards, live_facts, promises
+from dns_cutover.assembly.looking import live_facts, promises
 from dns_cutover.checks.interface import Example, Subject
 from dns_cutover.checks.registry import all_checks, findings_of
 from dns_cutover.checks.world import World
@@ -35,6 +35,7 @@ from dns_cutover.plan.loader import LoadedPlan, parse_plan
 from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.records.name import is_below, parent_names
 from dns_cutover.records.zonetext import parse_zone_text
+from dns_cutover.runbook.around import keys_to_ask
 from dns_cutover.runbook.compile import DriftFound, compile_runbook
 
 NOW = 1773144000.0  # Tue 10 Mar 2026 12:00:00 UTC
@@ -105,8 +106,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
     plan, names, facts = loaded.plan, zone_names(loaded.plan), example.facts
     keys = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
     keys |= {k for s in plan.stages for k in unchanged_keys(plan, s)}
-    keys |= {RRsetKey(k.zone, k.owner, "CNAME") for k in keys if k.owner != names[k.zone]}
-    keys |= {w for k in keys for w in _wildcards(k, names[k.zone])}
+    keys = set(keys_to_ask(keys, names))
     keys |= {RRsetKey(ref, k.owner, k.rdtype) for k in keys for ref in names if names[ref] == names[k.zone]}
     servers = facts.get("servers", SERVERS)
     assert isinstance(servers, tuple)
