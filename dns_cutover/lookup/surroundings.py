@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias, TypeVar
 
-from dns_cutover.lookup.answer import Outcome, Reply
+from dns_cutover.lookup.answer import Outcome, Reply, usable
 from dns_cutover.lookup.discovery import discover
+from dns_cutover.lookup.first import first_good
 from dns_cutover.lookup.health import servers_health
-from dns_cutover.lookup.hosts import HostFinder, first_good
+from dns_cutover.lookup.hosts import WIDTH, HostFinder
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transport import has_route
@@ -97,7 +98,7 @@ def _good(view: LiveView, ref: str) -> tuple[Endpoint, ...]:
 
 
 def _authoritative(outcome: Outcome) -> bool:
-    return isinstance(outcome, Reply) and outcome.aa and outcome.rcode in ("NOERROR", "NXDOMAIN")
+    return isinstance(outcome, Reply) and outcome.aa and usable(outcome)
 
 
 async def _within(seconds: float, work: Awaitable[_T]) -> _T | None:
@@ -169,7 +170,7 @@ async def _target(finder: HostFinder, host: str, patience: float) -> TargetView:
 async def _security(asker: Asker, zone: ZoneServers, good: Sequence[Endpoint]) -> ZoneSecurity:
     """DS at the parent's servers, DNSKEY and the SOA's signatures at the zone's own (RFC 4033 section 3)."""
     from_parent, from_zone = await asyncio.gather(
-        first_good(asker, zone.parents, zone.zone, "DS", _authoritative),
+        first_good(asker, zone.parents[:WIDTH], zone.zone, "DS", _authoritative),
         first_good(asker, good, zone.zone, "DNSKEY", _authoritative),
     )
     ds = from_parent.find(zone.zone, "DS") if from_parent is not None else None
@@ -253,7 +254,7 @@ class _Caa:
     async def _ask(self, zone: ZoneServers, good: Sequence[Endpoint], name: str) -> RRset | Unknown | None:
         """From the zone's servers, and above the apex from its parent's, as far as they serve."""
         inside = is_below(name, zone.zone)
-        reply = await first_good(self._asker, good if inside else zone.parents, name, "CAA", _authoritative)
+        reply = await first_good(self._asker, good if inside else zone.parents[:WIDTH], name, "CAA", _authoritative)
         if reply is not None:
             return reply.find(name, "CAA")
         # Above the parent zone's apex there are names of registries, where nobody puts CAA.
