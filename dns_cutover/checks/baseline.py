@@ -115,7 +115,7 @@ def servers_disagree(subject: Subject) -> Iterator[Spot]:
     source="stages.unchanged",
     needs="live",
     fires=Example(
-        _SWITCH + '    unchanged: ["mial/A"]\n', zone="www 3600 IN A 192.0.2.10\nmail 3600 IN A 192.0.2.30\n"
+        _SWITCH + '    unchanged: ["post/A"]\n', zone="www 3600 IN A 192.0.2.10\nmail 3600 IN A 192.0.2.30\n"
     ),
     silent=Example(
         _SWITCH + '    unchanged: ["mail/A"]\n', zone="www 3600 IN A 192.0.2.10\nmail 3600 IN A 192.0.2.30\n"

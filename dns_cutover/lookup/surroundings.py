@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias, TypeVar
 
-from dns_cutover.lookup.answer import Outcome, Reply
+from dns_cutover.lookup.answer import Outcome, Reply, usable
 from dns_cutover.lookup.discovery import discover
+from dns_cutover.lookup.first import first_good
 from dns_cutover.lookup.health import servers_health
-from dns_cutover.lookup.hosts import HostFinder, first_good
+from dns_cutover.lookup.hosts import WIDTH, HostFinder
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transport import has_route
@@ -74,7 +75,7 @@ async def look_around(
         servers_health(asker, view.servers, names),
     )
     # Afterwards: it may follow aliases, and by now the way to their targets is known.
-    caa = await _Caa(asker, view, zones, good, finder, targets).of(owners[:MAX_OWNERS])
+    caa = await _Caa(asker, zones, good, finder, targets).of(owners[:MAX_OWNERS])
     problems = list(view.problems)
     if len(hosts) > MAX_TARGETS:
         problems.append(f"records point to {len(hosts)} hosts; {MAX_TARGETS} of them are looked at")
@@ -97,7 +98,7 @@ def _good(view: LiveView, ref: str) -> tuple[Endpoint, ...]:
 
 
 def _authoritative(outcome: Outcome) -> bool:
-    return isinstance(outcome, Reply) and outcome.aa and outcome.rcode in ("NOERROR", "NXDOMAIN")
+    return isinstance(outcome, Reply) and outcome.aa and usable(outcome)
 
 
 async def _within(seconds: float, work: Awaitable[_T]) -> _T | None:
@@ -169,7 +170,7 @@ async def _target(finder: HostFinder, host: str, patience: float) -> TargetView:
 async def _security(asker: Asker, zone: ZoneServers, good: Sequence[Endpoint]) -> ZoneSecurity:
     """DS at the parent's servers, DNSKEY and the SOA's signatures at the zone's own (RFC 4033 section 3)."""
     from_parent, from_zone = await asyncio.gather(
-        first_good(asker, zone.parents, zone.zone, "DS", _authoritative),
+        first_good(asker, zone.parents[:WIDTH], zone.zone, "DS", _authoritative),
         first_good(asker, good, zone.zone, "DNSKEY", _authoritative),
     )
     ds = from_parent.find(zone.zone, "DS") if from_parent is not None else None
@@ -202,19 +203,17 @@ class _Caa:
     def __init__(
         self,
         asker: Asker,
-        view: LiveView,
         zones: Mapping[str, ZoneServers],
         good: Mapping[str, Sequence[Endpoint]],
         finder: HostFinder,
         targets: Mapping[str, TargetView],
     ) -> None:
         self._asker = asker
-        self._view = view
         self._zones = zones
         self._good = good
         self._finder = finder
         self._targets = targets
-        self._asked: dict[tuple[str, str], asyncio.Task[RRset | Unknown | None]] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[tuple[str, RRset] | Unknown | None]] = {}
 
     async def of(self, owners: Sequence[tuple[str, str]]) -> dict[str, tuple[str, RRset] | None]:
         """By owner. One of which that could not be learned is left out."""
@@ -223,20 +222,34 @@ class _Caa:
         return {owner: what for owner, what in told if not isinstance(what, str)}
 
     async def _governs(self, ref: str, owner: str) -> tuple[str, RRset] | Unknown | None:
-        name = self._view.names.get((ref, owner))
-        alias = name.rrsets.get("CNAME") if name is not None else None
-        if alias is not None:
-            # What stands at the alias's end is the answer for the alias. Nobody climbs from there, but from the owner.
-            at_end = await self._at_end(alias.values[0])
-            if at_end is not None:
-                return at_end
-        for climbed in parent_names(owner) if alias is not None else (owner, *parent_names(owner)):
-            rrset = await self._at(ref, climbed)
-            if rrset is not None:
-                return rrset if isinstance(rrset, str) else (climbed, rrset)
+        for name in (owner, *parent_names(owner)):
+            found = await self._at(ref, name)
+            if found is not None:
+                return found
         return None
 
+    async def _at(self, ref: str, name: str) -> tuple[str, RRset] | Unknown | None:
+        if (ref, name) not in self._asked:
+            self._asked[ref, name] = asyncio.ensure_future(self._ask(self._zones[ref], self._good[ref], name))
+        return await self._asked[ref, name]
+
+    async def _ask(self, zone: ZoneServers, good: Sequence[Endpoint], name: str) -> tuple[str, RRset] | Unknown | None:
+        """From the zone's servers, and above the apex from its parent's, as far as they serve."""
+        inside = is_below(name, zone.zone)
+        reply = await first_good(self._asker, good if inside else zone.parents[:WIDTH], name, "CAA", _authoritative)
+        if reply is None:
+            # Above the parent zone's apex there are names of registries, where nobody puts CAA.
+            return None if zone.parents and not inside else "unknown"
+        alias = reply.find(name, "CNAME")
+        if alias is not None:
+            return await self._at_end(alias.values[0])
+        found = reply.find(name, "CAA")
+        return (name, found) if found is not None else None
+
     async def _at_end(self, host: str) -> tuple[str, RRset] | Unknown | None:
+        """What stands at the end of an alias counts as the alias's own. Targets have been looked for by now; one that
+        could not be asked need not be waited for again.
+        """
         if host not in self._targets or not self._targets[host].asked:
             return "unknown"
         told = await _within(PATIENCE, self._finder.answer(host, "CAA"))
@@ -244,17 +257,3 @@ class _Caa:
             return "unknown"
         found = told[1].find(told[0], "CAA")
         return (told[0], found) if found is not None else None
-
-    async def _at(self, ref: str, name: str) -> RRset | Unknown | None:
-        if (ref, name) not in self._asked:
-            self._asked[ref, name] = asyncio.ensure_future(self._ask(self._zones[ref], self._good[ref], name))
-        return await self._asked[ref, name]
-
-    async def _ask(self, zone: ZoneServers, good: Sequence[Endpoint], name: str) -> RRset | Unknown | None:
-        """From the zone's servers, and above the apex from its parent's, as far as they serve."""
-        inside = is_below(name, zone.zone)
-        reply = await first_good(self._asker, good if inside else zone.parents, name, "CAA", _authoritative)
-        if reply is not None:
-            return reply.find(name, "CAA")
-        # Above the parent zone's apex there are names of registries, where nobody puts CAA.
-        return None if zone.parents and not inside else "unknown"

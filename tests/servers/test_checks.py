@@ -277,10 +277,10 @@ async def test_a_record_in_one_view_only(hierarchy: Hierarchy) -> None:
 
 
 async def test_unchanged_that_is_not_there(primary: Authority, zone: Zone) -> None:
-    text = plan(zone, listed(primary.address), WWW, more='    unchanged: ["mail/A", "mial/A"]\n')
+    text = plan(zone, listed(primary.address), WWW, more='    unchanged: ["mail/A", "post/A"]\n')
     got = await validate(text)
     assert family(got) == [("DC215", 10)]
-    assert message(got, "DC215") == "mial A is not there"
+    assert message(got, "DC215") == "post A is not there"
 
 
 # -- servers that answer, but not as they should ------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from test_lookup_discovery import RECURSIVE, said
 
-from dns_cutover.lookup import hosts
+from dns_cutover.lookup import first
 from dns_cutover.lookup.answer import NoReply
 from dns_cutover.lookup.hosts import HostAnswer, HostFinder, host_addresses
 from dns_cutover.lookup.interface import Endpoint
@@ -144,9 +144,20 @@ async def test_no_root_is_no_answer():
     assert not (await HostFinder(Table({}), []).host("mx.new.test.")).asked
 
 
+async def test_a_root_that_nobody_reaches_is_tried_once():
+    table = network()
+    for name in ("mx.new.test.", "www.new.test."):
+        table.answers[ROOT, name, "A"] = NoReply("no answer in 3 tries")
+    find = finder(table)
+    assert not (await find.host("mx.new.test.")).asked
+    before = len(table.asked)
+    assert not (await find.host("www.new.test.")).asked
+    assert len(table.asked) == before
+
+
 @pytest.mark.parametrize("slow", [(), ("192.0.2.19",)])
 async def test_the_next_server_is_asked_when_one_is_dead_or_slow(slow, monkeypatch):
-    monkeypatch.setattr(hosts, "STAGGER", 0.01)
+    monkeypatch.setattr(first, "STAGGER", 0.01)
     table = network()
     table.slow = slow
     two = said(
