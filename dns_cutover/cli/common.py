@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from dataclasses import dataclass
@@ -30,9 +31,21 @@ class Globals:
         return open_store(self.store)
 
 
+def json_text(data: Any) -> str:
+    """JSON as people and programs read it."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
 def print_json(data: Any) -> None:
     """JSON alone on standard output."""
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    write_text(json_text(data))
+
+
+def write_text(text: str) -> None:
+    """A document on standard output, in UTF-8 whatever the locale is; what UTF-8 cannot hold as an escape."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout.write(text)
 
 
 def parse_vars(pairs: list[str]) -> dict[str, str]:
@@ -54,12 +67,23 @@ def load(path: Path, variables: list[str]) -> LoadedPlan:
 
 
 def print_findings(findings: tuple[Finding, ...], lines: tuple[str, ...]) -> None:
-    """To standard error: with source lines on a terminal, one line each elsewhere."""
-    from dns_cutover.report.findings import finding_line, finding_text
-    from dns_cutover.report.terminal import is_terminal
+    """To standard error, errors last: with source lines on a terminal, one line each elsewhere."""
+    from dns_cutover.report.findings import finding_line
+    from dns_cutover.report.stream import is_terminal, wants_ascii
+    from dns_cutover.report.validation import worst_last
 
-    for f in findings:
-        sys.stderr.write(finding_text(f, lines) + "\n" if is_terminal() else finding_line(f))
+    if not is_terminal():
+        sys.stderr.write("".join(map(finding_line, worst_last(findings))))
+        return
+    from dns_cutover.report.findings_terminal import Screen, finding_block
+    from dns_cutover.report.terminal import stderr_console
+
+    console = stderr_console()
+    screen = Screen(console.width, wants_ascii())
+    for f in worst_last(findings):
+        for line in finding_block(f, lines, screen):
+            console.print(line, soft_wrap=True)
+        console.print()
 
 
 class Invalid(CutoverError):
