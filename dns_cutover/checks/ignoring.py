@@ -11,7 +11,7 @@ from dns_cutover.plan.finding import PLAN_CHECKS
 from dns_cutover.plan.loader import LoadedPlan
 
 # Found while the plan is read, but no error: these may be ignored.
-_LOADER_WARNINGS = frozenset({"DC108", "DC124"})
+LOADER_WARNINGS = frozenset({"DC108", "DC124"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ Rule = Callable[[Ignoring], Iterator[Spot]]
 def is_ignorable(check_id: str, known: Mapping[str, Check]) -> bool:
     """Whether safety.ignore may name that check: not what makes a plan unreadable, nor a few others."""
     if check_id not in known:
-        return check_id in _LOADER_WARNINGS
+        return check_id in LOADER_WARNINGS
     check = known[check_id]
     by_loader = check.needs == "plan" and check.find is None
     return check.ignorable and not (by_loader and check.severity == "error")

@@ -50,6 +50,10 @@ def excerpt(line: str, column: int, end_column: int, room: int, *, ascii_only: b
     else:
         dots = "..." if ascii_only else "…"
         start, stop = _window(width, first, last, room - 2 * len(dots) - 2)
+        if start > begin:  # no half words
+            space = text.find(" ", start - 1, min(first, start + 2 * _BEHIND))
+            start = space + 1 if space >= 0 else start
+            start += len(text[start:first]) - len(text[start:first].lstrip(" "))
         before = f"{dots} " if start > begin else ""
         after = f" {dots}" if stop < len(text) else ""
     mark = min(last, stop)
