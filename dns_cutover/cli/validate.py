@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -73,8 +74,8 @@ def validate(
         raise UsageError("--offline asks nobody, and --probe, --probe-write and --resolver ask somebody")
     request = Request(offline, probe, probe_write, tuple(owner_file or ()), _endpoints(resolver), _endpoints(bootstrap))
     files = _distinct(plans)
-    outcomes = asyncio.run(_outcomes(files, parse_vars(var or []), request))
-    reports = [_report(path, each, strict, offline) for path, each in zip(files, outcomes, strict=True)]
+    outcomes, took = asyncio.run(_outcomes(files, parse_vars(var or []), request))
+    reports = [_report(*each, strict, offline) for each in zip(files, outcomes, took, strict=True)]
     if output is Format.TEXT and out is None and len(reports) == 1 and reports[0].problem:
         assert isinstance(outcomes[0], CutoverError)
         raise outcomes[0]  # told as every error of the command line
@@ -106,34 +107,39 @@ def _endpoints(given: Many) -> tuple[Endpoint, ...]:
 
 async def _outcomes(
     files: Sequence[Path], variables: dict[str, str], request: Request
-) -> list[Examined | CutoverError]:
-    """What became of each file, in the order given; one that cannot be read hides nothing of the others."""
+) -> tuple[list[Examined | CutoverError], list[float]]:
+    """What became of each file, in the order given, and how long reading it took (seconds).
+
+    One that cannot be read hides nothing of the others.
+    """
     import asyncio
 
     from dns_cutover.assembly import Setting, examine_all
 
     loaded = await asyncio.gather(*(asyncio.to_thread(_load, path, variables) for path in files))
-    plans = [each for each in loaded if not isinstance(each, CutoverError)]
+    plans = [each for each, _ in loaded if not isinstance(each, CutoverError)]
     examined = iter(await examine_all(plans, Setting(), request))
-    return [each if isinstance(each, CutoverError) else next(examined) for each in loaded]
+    outcomes = [each if isinstance(each, CutoverError) else next(examined) for each, _ in loaded]
+    return outcomes, [took for _, took in loaded]
 
 
-def _load(path: Path, variables: dict[str, str]) -> LoadedPlan | CutoverError:
+def _load(path: Path, variables: dict[str, str]) -> tuple[LoadedPlan | CutoverError, float]:
     from dns_cutover.plan.loader import load_plan
 
+    began = time.monotonic()
     try:
-        return load_plan(path, variables)
+        return load_plan(path, variables), time.monotonic() - began
     except CutoverError as error:
-        return error
+        return error, time.monotonic() - began
 
 
-def _report(path: Path, outcome: Examined | CutoverError, strict: bool, offline: bool) -> Report:
+def _report(path: Path, outcome: Examined | CutoverError, took: float, strict: bool, offline: bool) -> Report:
     from dns_cutover.plan.finding import PlanInvalid
     from dns_cutover.report.validation import Ignored, Report
 
     file, uri = str(path), _uri(path)
     if isinstance(outcome, PlanInvalid):
-        return Report("", file, uri, outcome.findings, lines=outcome.lines, strict=strict)
+        return Report("", file, uri, outcome.findings, lines=outcome.lines, seconds=took, strict=strict)
     if isinstance(outcome, CutoverError):
         problem = f"{outcome.what}: {outcome.why}" if outcome.why else outcome.what
         return Report("", file, uri, strict=strict, problem=problem, hint="; ".join(outcome.hints))
@@ -148,7 +154,7 @@ def _report(path: Path, outcome: Examined | CutoverError, strict: bool, offline:
         outcome.lines,
         outcome.made,
         None if offline else outcome.servers,
-        outcome.seconds,
+        took + outcome.seconds,
         strict,
     )
 
@@ -237,4 +243,5 @@ def _say(reports: Sequence[Report], *, whole: bool) -> None:
         for line in (terminal_report if whole else terminal_verdict)(report, screen):
             console.print(line, soft_wrap=True)
     if len(reports) > 1:
+        console.print()
         console.print(terminal_summary(reports, screen), soft_wrap=True)

@@ -52,6 +52,7 @@ def test_help_and_version(tmp_path):
         "abort",
         "rollback",
         "check",
+        "checks",
         "schema",
         "demo",
     ):
