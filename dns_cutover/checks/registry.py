@@ -13,6 +13,7 @@ from dns_cutover.plan.explain import about
 from dns_cutover.plan.finding import MAX_FINDINGS, PLAN_CHECKS, Finding
 from dns_cutover.plan.loader import LoadedPlan
 
+MAX_MESSAGE = 400  # characters
 MAX_SPOTS = 50  # of one check: the rest is counted, since nobody reads ten thousand times the same
 
 
@@ -84,7 +85,7 @@ def _finding(check: Check, spot: Spot, loaded: LoadedPlan) -> Finding:
     return Finding(
         check.id,
         spot.severity or check.severity,
-        spot.message,
+        shortened(spot.message),
         spot.hint or check.hint,
         loaded.file,
         at.line,
@@ -93,8 +94,13 @@ def _finding(check: Check, spot: Spot, loaded: LoadedPlan) -> Finding:
         check.why,
         spot.stage or stage,
         spot.record or record,
-        spot.note,
+        shortened(spot.note),
     )
+
+
+def shortened(text: str) -> str:
+    """RDATA that is live can be 64 KiB long; what nobody reads is left out."""
+    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
 
 
 def split_ignored(

@@ -80,7 +80,7 @@ def validate(
         assert isinstance(outcomes[0], CutoverError)
         raise outcomes[0]  # told as every error of the command line
     if output is Format.MARKDOWN:
-        reports = [_with_preview(r, each) for r, each in zip(reports, outcomes, strict=True)]
+        reports = [_with_preview(r, each, len(reports)) for r, each in zip(reports, outcomes, strict=True)]
     _show(reports, output, out)
     if not all(r.ok for r in reports):
         raise typer.Exit(3 if any(not r.ok and not r.problem for r in reports) else 1)
@@ -168,16 +168,17 @@ def _uri(path: Path) -> str:
     return path.as_posix()
 
 
-def _with_preview(report: Report, outcome: Examined | CutoverError) -> Report:
-    """With what a run would do, where a runbook could be compiled."""
+def _with_preview(report: Report, outcome: Examined | CutoverError, plans: int) -> Report:
+    """With what a run would do, where a runbook could be compiled; all of them leave half of a comment free."""
     from dataclasses import replace
 
     from dns_cutover.clock import SystemClock
-    from dns_cutover.report.findings_markdown import preview_markdown
+    from dns_cutover.report.findings_markdown import MAX_LENGTH, preview_markdown
 
     if isinstance(outcome, CutoverError) or outcome.book is None:
         return report
-    return replace(report, preview=preview_markdown(outcome.book, outcome.sha256, SystemClock().now()))
+    now, limit = SystemClock().now(), MAX_LENGTH // (2 * plans)
+    return replace(report, preview=preview_markdown(outcome.book, outcome.sha256, now, limit=limit))
 
 
 def _show(reports: Sequence[Report], output: Format, out: Path | None) -> None:
