@@ -20,7 +20,7 @@ ROUNDS   ?= 20
 SEEDS    ?= 10000
 FIRST    ?= 0
 
-.PHONY: help install servers demo test simulate lint format bench docs clean
+.PHONY: help install servers demo test simulate lint format bench reference docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
@@ -63,7 +63,12 @@ $(BENCH)/.installed: pyproject.toml .ci/venv
 	@.ci/venv $(BENCH) --group bench
 	@touch $@
 
-docs: install $(VENV)/.docs ## the documentation, into site/
+reference: install ## the pages and the schema that are made from the code
+	@$(BIN)/dns-cutover checks --format markdown > docs/reference/checks.md
+	@$(BIN)/dns-cutover schema --format markdown > docs/reference/plan.md
+	@$(BIN)/dns-cutover schema > plans/plan.schema.json
+
+docs: install reference $(VENV)/.docs ## the documentation, into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/config/mkdocs.yml --site-dir "$(CURDIR)/site"
 	@echo "site/index.html"
 

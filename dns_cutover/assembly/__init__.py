@@ -3,7 +3,7 @@
 Backends are imported when they are named.
 """
 
-from dns_cutover.assembly.examining import Examined, Request, examine
+from dns_cutover.assembly.examining import Examined, Request, examine, examine_all
 from dns_cutover.assembly.looking import Live, look, look_again, partitions
 from dns_cutover.assembly.setting import LabOverrides, Setting
 from dns_cutover.assembly.wiring import live_lookup, ports, provider, resolver_endpoints, target_resolve
@@ -15,6 +15,7 @@ __all__ = [
     "Request",
     "Setting",
     "examine",
+    "examine_all",
     "live_lookup",
     "look",
     "look_again",

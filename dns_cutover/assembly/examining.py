@@ -13,6 +13,7 @@ from dns_cutover.assembly.setting import Setting
 
 if TYPE_CHECKING:
     from dns_cutover.checks.world import World
+    from dns_cutover.errors import CutoverError
     from dns_cutover.lookup.interface import Endpoint
     from dns_cutover.lookup.views import LiveView
     from dns_cutover.plan.finding import Finding
@@ -27,6 +28,7 @@ class Request:
 
     `probe` connects to the new targets; `probe_write` asks the primary with an UPDATE that changes nothing, for which
     it reads the secret. `owner_files` are other tools' files. `resolvers` are asked once about RRsets that exist.
+    `bootstrap` are the recursive resolvers that find the zones' servers; a stranger's plan may not choose them.
     """
 
     offline: bool = False
@@ -34,6 +36,7 @@ class Request:
     probe_write: bool = False
     owner_files: tuple[Path, ...] = ()
     resolvers: tuple[Endpoint, ...] = ()
+    bootstrap: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Examined:
     """What came out. `book` is None offline and where an error stands in the way; `sha256` is that of the runbook.
 
     `findings` count, `ignored` were ignored with a reason that `safety.ignore` gives; both in the order of the file.
-    `checks` is how many checks were made, `servers` how many servers were asked, `seconds` how long it took.
+    `checks` is how many checks were made, `servers` how many servers were asked, `seconds` how long it took; `made` are
+    the checks' ids, `lines` the source to be shown.
     """
 
     loaded: LoadedPlan
@@ -54,10 +58,37 @@ class Examined:
     servers: int = 0
     seconds: float = 0.0
     lines: tuple[str, ...] = field(default=())
+    made: tuple[str, ...] = ()
 
 
-async def examine(loaded: LoadedPlan, setting: Setting, request: Request | None = None) -> Examined:
-    """Look at DNS (unless offline), check, compile. Network trouble becomes findings."""
+async def examine_all(
+    plans: Sequence[LoadedPlan], setting: Setting, request: Request | None = None
+) -> tuple[Examined | CutoverError, ...]:
+    """All plans at the same time, and what they do to each other; in the order given, an error in its plan's place."""
+    from dns_cutover.checks.registry import findings_between
+    from dns_cutover.errors import CutoverError
+
+    between = await asyncio.to_thread(findings_between, plans) if len(plans) > 1 else ((),) * len(plans)
+
+    async def one(loaded: LoadedPlan, found: tuple[Finding, ...]) -> Examined | CutoverError:
+        try:
+            return await examine(loaded, setting, request, found if len(plans) > 1 else None)
+        except CutoverError as error:
+            return error
+
+    return tuple(await asyncio.gather(*map(one, plans, between)))
+
+
+async def examine(
+    loaded: LoadedPlan,
+    setting: Setting,
+    request: Request | None = None,
+    between: tuple[Finding, ...] | None = None,
+) -> Examined:
+    """Look at DNS (unless offline), check, compile. Network trouble becomes findings.
+
+    `between` is what was found between this plan and others, None where it is alone.
+    """
     from dns_cutover.assembly.looking import look, partitions, promises
     from dns_cutover.checks.interface import Subject
     from dns_cutover.checks.registry import checks_for, findings_of, split_ignored
@@ -85,10 +116,12 @@ async def examine(loaded: LoadedPlan, setting: Setting, request: Request | None 
         promised,
         await _world(loaded, setting, request),
     )
-    needs = frozenset({"plan", *(() if live is None else ("live",)), *_asked(request)})
+    needs = {"plan", *_asked(request)}
+    needs |= {"live"} if live is not None else set()
+    needs |= {"plans"} if between is not None else set()
     made = checks_for(needs)
-    found_all = (*loaded.warnings, *await asyncio.to_thread(findings_of, made, subject))
-    kept, ignored = split_ignored(loaded, found_all, made)
+    found_all = (*loaded.warnings, *(between or ()), *await asyncio.to_thread(findings_of, made, subject))
+    kept, ignored = split_ignored(loaded, found_all, made, complete=book is not None)
     if any(f.severity == "error" for f in kept):
         book = None
     return Examined(
@@ -102,6 +135,7 @@ async def examine(loaded: LoadedPlan, setting: Setting, request: Request | None 
         len({str(v.server) for v in live.view.servers}) if live is not None else 0,
         time.monotonic() - began,
         loaded.document.lines,
+        tuple(c.id for c in made),
     )
 
 

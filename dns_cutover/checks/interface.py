@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from dns_cutover.checks.together import Together
 from dns_cutover.checks.world import World
 from dns_cutover.lookup.views import LiveView, NameView
 from dns_cutover.plan.expand import PlannedChange, expand_changes, zone_names
@@ -21,8 +22,10 @@ from dns_cutover.records.edit import Mismatch
 from dns_cutover.runbook.compile import Drift
 from dns_cutover.runbook.model import Runbook
 
-Needs = Literal["plan", "live", "probe", "probe-write", "owner-file"]
-"""What a check looks at beside the plan: nothing, live DNS, and what only runs when it is asked for by an option."""
+Needs = Literal["plan", "plans", "live", "probe", "probe-write", "owner-file"]
+"""What a check looks at beside the plan: nothing, other plans given in the same call, live DNS, and what only runs when
+it is asked for by an option.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Example:
     `zone` is zone text (origin example.test.) that every server has beside SOA and NS. `secondary` is the zone text of
     a second server that differs. `elsewhere` is zone text (absolute names) of what other authorities serve: targets,
     and what the parent has for example.test. (NS, DS). `facts` is what no zone text can say, by the names of
-    `tests/unit/checks/situation.py`; `note` says the same for readers.
+    `tests/unit/checks/situation.py`; `note` says the same for readers. `other` is a second plan given in the same call,
+    of the same form as `plan`.
     """
 
     plan: str
@@ -42,6 +46,7 @@ class Example:
     elsewhere: str = ""
     note: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Spot:
     """One thing that a check found: the place in the plan, and what is wrong there, in one sentence.
 
     `hint` and `severity` replace the check's own. `stage` and `record` say what it is about; where they are empty the
-    path tells.
+    path tells. `note` is what a reader wants beside the very words in the file, such as "live: also 20 mx2.old.test.".
     """
 
     path: Path
@@ -58,9 +63,12 @@ class Spot:
     stage: str = ""
     record: str = ""
     severity: Severity | None = None
+    note: str = ""
 
 
 Find = Callable[["Subject"], Iterable[Spot]]
+FindBetween = Callable[[Together], Iterable[tuple[int, Spot]]]
+"""Looks at all plans of one call; each spot with the number of the plan that it lies in, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,8 @@ class Check:
 
     `title` says what it finds, without a final dot. `why` is the one sentence under a finding, `rationale` the
     paragraph for readers, `hint` the next act. `source` is the standard's section or the page that the rule comes from.
-    `find` is None where the loader finds it while reading the plan.
+    `find` is None where the loader finds it while reading the plan, or where `between` looks at several plans.
+    `ignorable`: whether `safety.ignore` may name it.
     """
 
     id: str
@@ -83,6 +92,8 @@ class Check:
     silent: Example
     needs: Needs = "plan"
     find: Find | None = None
+    between: FindBetween | None = None
+    ignorable: bool = True
 
 
 def check(
@@ -96,12 +107,33 @@ def check(
     fires: Example,
     silent: Example,
     needs: Needs = "plan",
+    ignorable: bool = True,
 ) -> Callable[[Find], Check]:
     """Make the function below a check; its docstring is the rationale."""
 
     def make(find: Find) -> Check:
         rationale = " ".join((find.__doc__ or "").split())
-        return Check(id, severity, title, why, rationale, hint, source, fires, silent, needs, find)
+        return Check(id, severity, title, why, rationale, hint, source, fires, silent, needs, find, ignorable=ignorable)
+
+    return make
+
+
+def check_between(
+    id: str,  # noqa: A002 - the word people use for it
+    severity: Severity,
+    title: str,
+    *,
+    why: str,
+    hint: str,
+    source: str,
+    fires: Example,
+    silent: Example,
+) -> Callable[[FindBetween], Check]:
+    """Make the function below a check of several plans; its docstring is the rationale."""
+
+    def make(find: FindBetween) -> Check:
+        rationale = " ".join((find.__doc__ or "").split())
+        return Check(id, severity, title, why, rationale, hint, source, fires, silent, "plans", between=find)
 
     return make
 

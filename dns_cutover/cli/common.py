@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
     from dns_cutover.plan.finding import Finding
     from dns_cutover.plan.loader import LoadedPlan
     from dns_cutover.store.interface import Store
+
+
+# JSON itself escapes C0 only: DEL, C1, bidirectional and zero-width controls, separators, lone surrogates, tags.
+_STEERING = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +38,22 @@ class Globals:
         return open_store(self.store)
 
 
+def json_text(data: Any) -> str:
+    """JSON as people and programs read it; characters that would steer a terminal are written as JSON's escapes."""
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return _STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
 def print_json(data: Any) -> None:
     """JSON alone on standard output."""
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    write_text(json_text(data))
+
+
+def write_text(text: str) -> None:
+    """A document on standard output, in UTF-8 whatever the locale is; what UTF-8 cannot hold as an escape."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout.write(text)
 
 
 def parse_vars(pairs: list[str]) -> dict[str, str]:
@@ -54,12 +75,23 @@ def load(path: Path, variables: list[str]) -> LoadedPlan:
 
 
 def print_findings(findings: tuple[Finding, ...], lines: tuple[str, ...]) -> None:
-    """To standard error: with source lines on a terminal, one line each elsewhere."""
-    from dns_cutover.report.findings import finding_line, finding_text
-    from dns_cutover.report.terminal import is_terminal
+    """To standard error, errors last: with source lines on a terminal, one line each elsewhere."""
+    from dns_cutover.report.findings import finding_line
+    from dns_cutover.report.stream import is_terminal, wants_ascii
+    from dns_cutover.report.validation import worst_last
 
-    for f in findings:
-        sys.stderr.write(finding_text(f, lines) + "\n" if is_terminal() else finding_line(f))
+    if not is_terminal():
+        sys.stderr.write("".join(map(finding_line, worst_last(findings))))
+        return
+    from dns_cutover.report.findings_terminal import Screen, finding_block
+    from dns_cutover.report.terminal import stderr_console
+
+    console = stderr_console()
+    screen = Screen(console.width, wants_ascii())
+    for f in worst_last(findings):
+        for line in finding_block(f, lines, screen):
+            console.print(line, soft_wrap=True)
+        console.print()
 
 
 class Invalid(CutoverError):

@@ -52,7 +52,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. `stage` and `record` say what it is about, empty if it is about neither."""
+    """One finding. `stage` and `record` say what it is about, empty if it is about neither.
+
+    `note` is what a reader wants beside the very words in the file, empty if there is nothing.
+    """
 
     id: str
     severity: Severity
@@ -65,6 +68,7 @@ class Finding:
     why: str = ""
     stage: str = ""
     record: str = ""
+    note: str = ""
 
 
 class PlanInvalid(PlanError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from datetime import tzinfo
 
@@ -17,6 +15,7 @@ from dns_cutover.engine.state import RunState
 from dns_cutover.lookup.interface import ResolverRow
 from dns_cutover.report.block import View, run_block
 from dns_cutover.report.narrate import narrate
+from dns_cutover.report.stream import is_terminal, wants_ascii
 from dns_cutover.report.words import clock, local_zone, mark, safe
 
 _LEVELS = {
@@ -28,14 +27,6 @@ _LEVELS = {
     "DONE": "bold",
     "INFO": "dim",
 }
-
-
-def wants_ascii() -> bool:
-    """Whether the locale or the terminal cannot show UTF-8. Python's UTF-8 mode hides this, so the variables decide."""
-    if os.environ.get("TERM") in ("linux", "dumb"):
-        return True
-    locale = next((v for n in ("LC_ALL", "LC_CTYPE", "LANG") if (v := os.environ.get(n))), "")
-    return "utf" not in locale.lower()
 
 
 class TerminalWatcher:
@@ -106,6 +97,4 @@ def stderr_console() -> Console:
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
-def is_terminal() -> bool:
-    """Whether a person watches. `FORCE_COLOR` must not start an animation in a log."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+__all__ = ["TerminalWatcher", "is_terminal", "stderr_console", "wants_ascii"]

@@ -96,7 +96,8 @@ def offset(ts: float, zone: tzinfo) -> str:
 def safe(text: str, *, ascii_only: bool = False) -> str:
     """Hostile text for a terminal or a log: control and format characters become visible escapes.
 
-    Covers C0, C1, DEL, bidirectional and zero-width controls, line and paragraph separators, lone surrogates.
+    Covers C0, C1, DEL, bidirectional and zero-width controls, line and paragraph separators, lone surrogates, and what
+    XML cannot hold.
     """
     return "".join(_visible(c, ascii_only) for c in text)
 
@@ -107,6 +108,8 @@ _HIDDEN = frozenset(
         *range(0x2028, 0x202F),
         *range(0x2060, 0x2070),
         0xFEFF,
+        0xFFFE,
+        0xFFFF,
         0x061C,
         0xAD,
         *range(0xE0000, 0xE0080),

@@ -52,6 +52,7 @@ def test_help_and_version(tmp_path):
         "abort",
         "rollback",
         "check",
+        "checks",
         "schema",
         "demo",
     ):
@@ -78,9 +79,11 @@ def test_a_plan_with_twelve_mistakes_gives_twelve_lines_and_exit_3(tmp_path):
 
 
 def test_example_plans_validate_offline(tmp_path):
-    done = call("validate", *(str(p) for p in sorted(PLANS.glob("*.yaml"))), "--offline", tmp=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "mail-to-newmail is valid" in done.stderr
+    """Each by itself: they are examples of one zone, and not meant to run together."""
+    for plan in sorted(PLANS.glob("*.yaml")):
+        done = call("validate", str(plan), "--offline", tmp=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert f"{plan.stem} is valid" in done.stderr
 
 
 def test_the_schema_is_json_on_standard_output(tmp_path):

@@ -24,7 +24,7 @@ import yaml
 
 from dns_cutover.assembly.looking import live_facts, promises
 from dns_cutover.checks.interface import Example, Subject
-from dns_cutover.checks.registry import all_checks, findings_of
+from dns_cutover.checks.registry import all_checks, findings_between, findings_of, ignore_findings
 from dns_cutover.checks.world import World
 from dns_cutover.lookup.interface import Endpoint, Fault, ServerView
 from dns_cutover.lookup.live import merge_views
@@ -58,7 +58,11 @@ Zone = Mapping[tuple[str, str], RRset]
 
 def plan_text(example: Example) -> str:
     """The standard plan with what the example replaces or adds at the top level."""
-    given = example.plan.lstrip("\n")
+    return standard(example.plan)
+
+
+def standard(plan: str) -> str:
+    given = plan.lstrip("\n")
     keys = {line.split(":")[0] for line in given.splitlines() if line[:1].isalpha()}
     several = "zones" in keys
     head = "".join(t for k, t in TOP.items() if k not in keys and not (several and k in ("zone", "provider")))
@@ -72,7 +76,11 @@ def findings(example: Example, *, offline: bool = False) -> tuple[Finding, ...]:
     except PlanInvalid as exc:
         return exc.findings
     checks = [c for c in all_checks() if not offline or c.needs == "plan"]
-    return (*loaded.warnings, *findings_of(checks, subject(loaded, example, offline=offline)))
+    found = (*loaded.warnings, *findings_of(checks, subject(loaded, example, offline=offline)))
+    if example.other:
+        other = parse_plan(standard(example.other).encode(), "other.yaml", {})
+        found += tuple(f for own in findings_between((loaded, other)) for f in own)
+    return (*found, *ignore_findings(loaded, found, checks))
 
 
 def subject(loaded: LoadedPlan, example: Example, *, offline: bool = False) -> Subject:
