@@ -37,10 +37,11 @@ def held(s: RunState, hold: ev.Held, now: float) -> Action:
     end, watching = None, s.exposed_since is not None and hold.kind in ("violators", "unreachable", "paused")
     if watching and step is not None:
         end = hold.ts + s.book.rollback.max_pause
-        if now >= end and step.gate.on_inconclusive == "rollback" and may_roll_back(s)[0]:
+        undecided = step.gate.on_inconclusive == "rollback" and may_roll_back(s)[0]
+        if now >= end and undecided:
             return Emit(ev.RollbackStarted(now, step.id, "inconclusive", f"{hold.why}; nobody decided in time"))
-        if step.gate.on_inconclusive == "pause":
-            end = None
+        if not undecided:
+            end = None  # a person decides, however long it takes
         watched = watch_held(s, step, now)
         if watched is not None:
             return watched

@@ -365,7 +365,9 @@ def _put_back(w: Story, q: Question, old: RRset, ours: bool) -> None:
     if now is not None and now.values == old.values:
         w.say(f"foreign: {q} is put back")
         w.foreign(q, old)
-        if ours:
+        state = w.state()
+        # After the end of the run it is somebody else's matter, whatever it looks like.
+        if ours and state is not None and not state.final:
             w.foreign_keys.discard(q)
 
 
