@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dns_cutover.assembly.setting import Setting
 
 if TYPE_CHECKING:
+    from dns_cutover.lookup.surroundings import Wanted
     from dns_cutover.lookup.views import LiveView, ZoneServers
     from dns_cutover.plan.loader import LoadedPlan
     from dns_cutover.plan.models import LookupConfig
     from dns_cutover.plan.zone_models import ProviderConfig
     from dns_cutover.providers.interface import Guarantees
-    from dns_cutover.records import Change, RRset, RRsetKey
+    from dns_cutover.records import Change, RRsetKey
     from dns_cutover.runbook.compile import LiveFacts
-    from dns_cutover.runbook.model import ZoneInfo
-    from dns_cutover.timing.exposure import NameContext
+    from dns_cutover.runbook.model import Runbook, ZoneInfo
+
+MAX_WHOLE = 200  # names that lose an RRset and at which every type is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +33,87 @@ class Live:
 
 
 async def look(loaded: LoadedPlan, setting: Setting) -> Live:
-    """The live view of everything that the plan touches, from every authoritative server."""
+    """The live view of everything that the plan touches, from every authoritative server, and of what is around it."""
     from dns_cutover.lookup.live import take_live_view
+    from dns_cutover.lookup.surroundings import look_around
     from dns_cutover.plan.expand import expand_changes, unchanged_keys, zone_names
     from dns_cutover.records import RRsetKey
+    from dns_cutover.runbook.around import keys_to_ask, whole_names
 
     plan, names = loaded.plan, zone_names(loaded.plan)
     keys = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
     keys |= {k for s in plan.stages for k in unchanged_keys(plan, s)}
-    zones = {ref: await zone_servers(names[ref], config.lookup, setting) for ref, config in plan.all_zones().items()}
-    extra = {RRsetKey(k.zone, k.owner, "CNAME") for k in keys if k.owner != names[k.zone]}
-    extra |= {w for k in keys for w in _wildcards(k, names[k.zone])}
-    # A name that becomes an alias, or stops being one: everything at it counts.
-    whole = {(k.zone, k.owner) for k in keys if k.rdtype == "CNAME"}
-    view = await take_live_view(zones, sorted(keys | extra), whole, setting.asker(), setting.clock)
+    found = await asyncio.gather(
+        *(zone_servers(names[ref], config.lookup, setting) for ref, config in plan.all_zones().items())
+    )
+    zones = dict(zip(names, found, strict=True))
+    asked = {*keys_to_ask(keys, names)}
+    asked |= {RRsetKey(other, k.owner, k.rdtype) for k in keys for other in _views(k.zone, names)}
+    # A name that may cease to exist: everything at it counts.
+    gone = (p.key for s in plan.stages for p in expand_changes(plan, s) if p.kind == "set" and p.after is None)
+    whole = {*whole_names(keys), *((k.zone, k.owner) for k in islice(gone, MAX_WHOLE))}
+    view = await take_live_view(zones, sorted(asked), whole, setting.asker(), setting.clock)
+    view = await look_around(view, wanted(loaded, setting), setting.asker())
     return Live(live_facts(loaded, view, keys), view)
+
+
+def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
+    """What the plan makes interesting beside the RRsets that it names. In the lab nobody outside is asked."""
+    from dns_cutover.lookup.resolvers import system_resolvers, unique
+    from dns_cutover.lookup.surroundings import Wanted
+    from dns_cutover.plan.expand import expand_changes
+    from dns_cutover.plan.types import parse_endpoint
+    from dns_cutover.records.targets import ADDRESSED, targets_of
+
+    plan, zones = loaded.plan, loaded.plan.all_zones()
+    planned = [p for stage in plan.stages for p in expand_changes(plan, stage)]
+    hosts = dict.fromkeys(t for p in planned for v in (*(p.after or ()), *p.add) for t in targets_of(p.key.rdtype, v))
+    addressed = dict.fromkeys((p.key.zone, p.key.owner) for p in planned if p.key.rdtype in ADDRESSED)
+    if setting.lab is not None:
+        return Wanted(tuple(hosts), tuple(addressed))
+    given = {ref: tuple(parse_endpoint(b) for b in config.lookup.bootstrap) for ref, config in zones.items()}
+    bootstrap = unique(e for endpoints in given.values() for e in endpoints) or system_resolvers()
+    # Where servers are listed by hand and no resolver is named the zone may be nobody's business outside.
+    listed = {ref: given[ref] for ref, c in zones.items() if c.lookup.authoritative != "auto" and given[ref]}
+    return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed)
+
+
+def _views(ref: str, names: Mapping[str, str]) -> list[str]:
+    """The plan's other views of the same zone."""
+    return [other for other, name in names.items() if other != ref and name == names[ref]]
+
+
+async def look_again(book: Runbook, setting: Setting) -> LiveView:
+    """The same view as the one that the runbook was made from, as it is now: servers are found anew."""
+    from dns_cutover.lookup.live import take_live_view
+    from dns_cutover.plan.models import LookupConfig
+    from dns_cutover.runbook.around import keys_to_ask, whole_names
+    from dns_cutover.runbook.stale import keys_of
+
+    keys = keys_of(book)
+    zones = {
+        z.ref: await zone_servers(z.name, LookupConfig.model_validate(dict(z.lookup)), setting) for z in book.zones
+    }
+    asked = keys_to_ask(keys, {z.ref: z.name for z in book.zones})
+    return await take_live_view(zones, asked, whole_names(keys), setting.asker(), setting.clock)
 
 
 def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> LiveFacts:
     """What the compiler needs of a live view. Pure."""
-    from dns_cutover.plan.expand import zone_names
+    from dns_cutover.plan.expand import expand_changes, zone_names
+    from dns_cutover.runbook.around import around, contexts
     from dns_cutover.runbook.compile import LiveFacts
 
     names, keys = zone_names(loaded.plan), tuple(keys)
     infos = tuple(info for ref in names if (info := _zone_info(loaded, ref, names[ref], view)) is not None)
-    contexts = _contexts(keys, view.rrsets, infos, names)
-    return LiveFacts(infos, {k: view.rrsets.get(k) for k in keys}, contexts)
+    changed = {p.key for stage in loaded.plan.stages for p in expand_changes(loaded.plan, stage)}
+    negative = {i.ref: i.negative_ttl for i in infos}
+    return LiveFacts(
+        infos,
+        {k: view.rrsets.get(k) for k in keys},
+        contexts(keys, view.rrsets, negative, names),
+        around(changed, view.rrsets, names),
+    )
 
 
 async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> ZoneServers:
@@ -70,37 +129,6 @@ async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> Zon
         return explicit_servers(zone, map(parse_endpoint, lookup.authoritative), ignore)
     bootstrap = tuple(parse_endpoint(b) for b in lookup.bootstrap) or system_resolvers()
     return await discover(setting.asker(), zone, bootstrap, ignore)
-
-
-def _wildcards(key: RRsetKey, zone: str) -> list[RRsetKey]:
-    from dns_cutover.records import RRsetKey
-    from dns_cutover.records.name import is_below, parent_names
-
-    if key.owner == zone or key.owner.startswith("*."):
-        return []
-    return [RRsetKey(key.zone, f"*.{p}", key.rdtype) for p in parent_names(key.owner) if is_below(p, zone)]
-
-
-def _contexts(
-    keys: Iterable[RRsetKey],
-    rrsets: Mapping[RRsetKey, RRset | None],
-    infos: tuple[ZoneInfo, ...],
-    names: Mapping[str, str],
-) -> dict[RRsetKey, NameContext]:
-    from dns_cutover.timing.exposure import NameContext
-
-    negative = {i.ref: i.negative_ttl for i in infos}
-    at_name: dict[tuple[str, str], dict[str, int]] = {}
-    for key, rrset in rrsets.items():
-        if rrset is not None:
-            at_name.setdefault((key.zone, key.owner), {})[key.rdtype] = rrset.ttl
-    out = {}
-    for key in keys:
-        there = {t: ttl for t, ttl in at_name.get((key.zone, key.owner), {}).items() if t != key.rdtype}
-        wild = [r.ttl for w in _wildcards(key, names[key.zone]) if (r := rrsets.get(w)) is not None]
-        existing = there if key.rdtype == "CNAME" or "CNAME" in there else {}
-        out[key] = NameContext(negative.get(key.zone, 0), existing, max(wild, default=None))
-    return out
 
 
 def _zone_info(loaded: LoadedPlan, ref: str, name: str, view: LiveView) -> ZoneInfo | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from dns_cutover.checks.together import Together
 from dns_cutover.checks.world import World
-from dns_cutover.lookup.views import LiveView
+from dns_cutover.lookup.views import LiveView, NameView
 from dns_cutover.plan.expand import PlannedChange, expand_changes, zone_names
 from dns_cutover.plan.finding import Severity
 from dns_cutover.plan.loader import LoadedPlan
@@ -219,6 +219,28 @@ class Subject:
     def live_rrset(self, key: RRsetKey) -> RRset | None:
         """What is live now; None is absence, and nothing is known offline."""
         return self.live.rrsets.get(key) if self.live is not None else None
+
+    def name_at(self, change: Located) -> NameView | None:
+        """What the zone's servers say about the change's owner; None offline, and where that could not be learned."""
+        found = self.live.names.get((change.key.zone, change.key.owner)) if self.live is not None else None
+        return found if found is not None and not found.problem else None
+
+    @cached_property
+    def planned_types(self) -> Mapping[tuple[int, str, str], frozenset[str]]:
+        """The types that each stage touches at each name, by (n, zone reference, owner)."""
+        out: dict[tuple[int, str, str], set[str]] = {}
+        for c in self.changes:
+            out.setdefault((c.n, c.key.zone, c.key.owner), set()).add(c.key.rdtype)
+        return {where: frozenset(types) for where, types in out.items()}
+
+    @cached_property
+    def known_types(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """The types that were looked at, or are touched, at each name, by (zone reference, owner)."""
+        out: dict[tuple[str, str], set[str]] = {}
+        live = self.live.rrsets if self.live is not None else ()
+        for key in (*live, *(c.key for c in self.changes)):
+            out.setdefault((key.zone, key.owner), set()).add(key.rdtype)
+        return {where: frozenset(types) for where, types in out.items()}
 
     def zone_path(self, ref: str, *more: str | int) -> Path:
         """The place of a key of a zone: "zone", "provider", "lookup" and below."""

@@ -25,15 +25,22 @@ def all_checks() -> tuple[Check, ...]:
         between,
         delegation,
         ignoring,
+        names,
         neighbours,
         plan,
         safety,
+        servers,
         ttl,
+        views,
         way_back,
         web,
+        wildcards,
     )
 
-    families = (plan, ignoring, baseline, ttl, safety, between, web, delegation, way_back, neighbours)
+    families = (
+        *(plan, ignoring, baseline, servers, names, wildcards, views, ttl, safety),
+        *(between, web, delegation, way_back, neighbours),
+    )
     return tuple(sorted((c for family in families for c in family.CHECKS), key=lambda c: c.id))
 
 

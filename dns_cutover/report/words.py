@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timezone, tzinfo
 
 # Mark in UTF-8 and in ASCII (DESIGN's MOCKUPS: each one cell, each one meaning).
@@ -19,7 +20,15 @@ MARKS = {
     "track": ("─", "-"),
     "one": ("■", "#"),
     "none": ("–", "-"),
+    "wait": ("░", "."),
+    "both": ("▓", "%"),
+    "moment": ("◆", "*"),
+    "tick": ("┬", "+"),
+    "cut": ("┄", "~"),
 }
+# What is not a mark, but not ASCII either.
+_PUNCTUATION = {"→": "->", "…": "...", "“": '"', "”": '"', "·": "-", "│": "|"}
+_TO_ASCII = str.maketrans({**{utf: plain for utf, plain in MARKS.values() if utf != "·"}, **_PUNCTUATION})
 
 
 def mark(name: str, *, ascii_only: bool) -> str:
@@ -37,6 +46,29 @@ def duration(seconds: float) -> str:
     if total < 2 * 86400:
         return f"{total // 3600}h {total % 3600 // 60:02d}m"
     return f"{round(total / 86400)} days"
+
+
+def brief(seconds: float) -> str:
+    """A duration without zeroes at its end: `5m`, `1h`, `1h 01m`."""
+    return trimmed(duration(seconds))
+
+
+def trimmed(text: str) -> str:
+    """A duration in words without zeroes at its end."""
+    return text.removesuffix(" 00s").removesuffix(" 00m")
+
+
+def bound(seconds: float) -> str:
+    """A duration that is never rounded down: a worst case is no less than it says."""
+    if seconds < 2 * 86400:
+        return duration(math.ceil(seconds) if seconds < 3600 else math.ceil(seconds / 60) * 60)
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes // 60}h {minutes % 60:02d}m" if seconds < 10 * 86400 else f"{math.ceil(seconds / 86400)} days"
+
+
+def to_ascii(text: str) -> str:
+    """Our own words without marks and punctuation that ASCII does not have. Hostile text goes through `safe`."""
+    return text.translate(_TO_ASCII)
 
 
 def utc(ts: float) -> str:
