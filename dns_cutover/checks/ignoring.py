@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 
 from dns_cutover.checks.interface import Check, Example, Spot
 from dns_cutover.plan.finding import PLAN_CHECKS
@@ -47,7 +46,12 @@ def is_ignorable(check_id: str, known: Mapping[str, Check]) -> bool:
 def nearest(given: str, ids: Iterable[str]) -> str:
     """The id that was probably meant, of the same family if there is one; empty if none is near."""
     close = difflib.get_close_matches(given[:40], list(ids), 10, 0.6)
-    return max(close, key=lambda i: len(list(takewhile(lambda pair: pair[0] == pair[1], zip(i, given)))), default="")
+    return max(close, key=lambda i: _alike(i, given), default="")
+
+
+def _alike(a: str, b: str) -> int:
+    """With how many characters both begin."""
+    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def _spot(n: int, message: str, hint: str = "") -> Spot:
