@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
+from importlib import import_module
 from itertools import islice
 
 from dns_cutover.checks.ignoring import Ignoring, ignore_spots, is_ignorable
@@ -17,30 +18,28 @@ MAX_MESSAGE = 400  # characters
 MAX_SPOTS = 50  # of one check: the rest is counted, since nobody reads ten thousand times the same
 
 
+FAMILIES = (
+    "baseline",
+    "between",
+    "delegation",
+    "ignoring",
+    "names",
+    "neighbours",
+    "plan",
+    "safety",
+    "servers",
+    "ttl",
+    "views",
+    "way_back",
+    "web",
+    "wildcards",
+)
+
+
 @cache
 def all_checks() -> tuple[Check, ...]:
     """Every check, by id."""
-    from dns_cutover.checks import (
-        baseline,
-        between,
-        delegation,
-        ignoring,
-        names,
-        neighbours,
-        plan,
-        safety,
-        servers,
-        ttl,
-        views,
-        way_back,
-        web,
-        wildcards,
-    )
-
-    families = (
-        *(plan, ignoring, baseline, servers, names, wildcards, views, ttl, safety),
-        *(between, web, delegation, way_back, neighbours),
-    )
+    families = (import_module(f"dns_cutover.checks.{name}") for name in FAMILIES)
     return tuple(sorted((c for family in families for c in family.CHECKS), key=lambda c: c.id))
 
 
