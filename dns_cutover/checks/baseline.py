@@ -31,9 +31,9 @@ def describe(rrset: RRset | None) -> str:
 def _drift(subject: Subject, d: Drift, attribute: str) -> Spot:
     found = d.key.label(subject.names[d.key.zone])
     path = next((c.path for c in subject.changes if c.planned == d.planned and c.stage.name == d.stage), ())
-    message = f"the live {found} is not what the plan expects: {describe(d.found)}"
+    message = f"the live {found} is not what the plan expects"
     hint = f"the plan expects {d.expected}; write what is live into it, or from: live"
-    return Spot((*path, attribute), message, hint, d.stage, found)
+    return Spot((*path, attribute), message, hint, d.stage, found, note=f"live: {describe(d.found)}")
 
 
 @check(

@@ -48,9 +48,7 @@ def preview(
     setting = Setting()
     loaded = load(plan, var or [])
     examined = asyncio.run(examine(loaded, setting))
-    print_findings(examined.findings, loaded.document.lines)
-    for f in examined.ignored:
-        sys.stderr.write(f"ignored {f.id}: {f.message}\n")
+    print_findings(examined)
     if examined.book is None:
         raise typer.Exit(3)
     if out is not None:

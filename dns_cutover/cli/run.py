@@ -60,7 +60,7 @@ async def _run(
     else:
         loaded = load(source, var)
         examined = await examine(loaded, setting)
-        print_findings(examined.findings, loaded.document.lines)
+        print_findings(examined)
         if examined.book is None:
             return 3
         book = examined.book

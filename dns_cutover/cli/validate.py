@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dns_cutover.cli.common import Globals, json_text, parse_vars, write_text
+from dns_cutover.cli.common import Globals, ignored_in, json_text, parse_vars, write_text
 from dns_cutover.errors import CutoverError, Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _load(path: Path, variables: dict[str, str]) -> tuple[LoadedPlan | CutoverEr
 
 def _report(path: Path, outcome: Examined | CutoverError, took: float, strict: bool, offline: bool) -> Report:
     from dns_cutover.plan.finding import PlanInvalid
-    from dns_cutover.report.validation import Ignored, Report
+    from dns_cutover.report.validation import Report
 
     file, uri = str(path), _uri(path)
     if isinstance(outcome, PlanInvalid):
@@ -143,14 +143,12 @@ def _report(path: Path, outcome: Examined | CutoverError, took: float, strict: b
     if isinstance(outcome, CutoverError):
         problem = f"{outcome.what}: {outcome.why}" if outcome.why else outcome.what
         return Report("", file, uri, strict=strict, problem=problem, hint="; ".join(outcome.hints))
-    plan = outcome.loaded.plan
-    because = {i.check: i.because for i in plan.safety.ignore}
     return Report(
-        plan.name,
+        outcome.loaded.plan.name,
         file,
         uri,
         outcome.findings,
-        tuple(Ignored(f, because[f.id]) for f in outcome.ignored),
+        ignored_in(outcome),
         outcome.lines,
         outcome.made,
         None if offline else outcome.servers,
@@ -172,13 +170,13 @@ def _with_preview(report: Report, outcome: Examined | CutoverError, plans: int) 
     """With what a run would do, where a runbook could be compiled; all of them leave half of a comment free."""
     from dataclasses import replace
 
-    from dns_cutover.clock import SystemClock
-    from dns_cutover.report.findings_markdown import MAX_LENGTH, preview_markdown
+    from dns_cutover.report.findings_markdown import MAX_LENGTH
+    from dns_cutover.report.preview_markdown import preview_markdown
 
-    if isinstance(outcome, CutoverError) or outcome.book is None:
+    if isinstance(outcome, CutoverError) or outcome.book is None or outcome.live is None:
         return report
-    now, limit = SystemClock().now(), MAX_LENGTH // (2 * plans)
-    return replace(report, preview=preview_markdown(outcome.book, outcome.sha256, now, limit=limit))
+    limit = MAX_LENGTH // (2 * plans)
+    return replace(report, preview=preview_markdown(outcome.book, outcome.sha256, outcome.live.at, limit=limit))
 
 
 def _show(reports: Sequence[Report], output: Format, out: Path | None) -> None:

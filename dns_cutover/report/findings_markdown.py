@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dns_cutover.plan.finding import Finding
-from dns_cutover.report.markdown import block, code, inline, table
-from dns_cutover.report.preview import preview_text
+from dns_cutover.report.markdown import COMMENT_LIMIT, block, code, inline, table
 from dns_cutover.report.prose import cell, folded, prose
 from dns_cutover.report.validation import Report, about, effort, sentence, summary, verdict, worst_first
 from dns_cutover.report.words import safe
-from dns_cutover.runbook.model import Runbook
 
 MAX_ROWS = 50
 MAX_SOURCE = 200  # characters of a source line
-# GitHub refuses a comment of more than 65,536 characters; other services are more generous.
-MAX_LENGTH = 60_000
+# Other services are more generous; what the job itself adds has room.
+MAX_LENGTH = COMMENT_LIMIT - 5_000
 
 
 def findings_markdown(reports: Sequence[Report]) -> str:
@@ -84,9 +82,3 @@ def _detail(report: Report, f: Finding) -> str:
     parts += [f"{prose(f.why)}\n"] if f.why else []
     parts += [f"Hint: {prose(f.hint)}\n"] if f.hint else []
     return "\n".join(parts)
-
-
-def preview_markdown(book: Runbook, sha256: str, now: float, *, limit: int) -> str:
-    """What a run would do, as people read it on a terminal, unless that is longer than `limit`."""
-    text = block(preview_text(book, sha256, now).splitlines())
-    return text if len(text) <= limit else ""
