@@ -29,6 +29,7 @@ FAMILIES = (
     "safety",
     "servers",
     "ttl",
+    "ttl_live",
     "views",
     "way_back",
     "web",

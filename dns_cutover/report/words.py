@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timezone, tzinfo
 
+from dns_cutover.timing.words import duration as duration
+
 # Mark in UTF-8 and in ASCII (DESIGN's MOCKUPS: each one cell, each one meaning).
 MARKS = {
     "proved": ("✓", "v"),
@@ -34,18 +36,6 @@ _TO_ASCII = str.maketrans({**{utf: plain for utf, plain in MARKS.values() if utf
 def mark(name: str, *, ascii_only: bool) -> str:
     """The symbol with that meaning."""
     return MARKS[name][1 if ascii_only else 0]
-
-
-def duration(seconds: float) -> str:
-    """`36s`, `1m 36s`, `1h 01m`, `14 days`."""
-    total = max(0, round(seconds))
-    if total < 60:
-        return f"{total}s"
-    if total < 3600:
-        return f"{total // 60}m {total % 60:02d}s"
-    if total < 2 * 86400:
-        return f"{total // 3600}h {total % 3600 // 60:02d}m"
-    return f"{round(total / 86400)} days"
 
 
 def brief(seconds: float) -> str:
