@@ -27,6 +27,7 @@ FAMILIES = (
     "neighbours",
     "plan",
     "safety",
+    "safety_provider",
     "servers",
     "ttl",
     "ttl_live",

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dns_cutover.checks.course import Moment, course
-from dns_cutover.checks.interface import Example, Located, Spot, Subject, check
+from dns_cutover.checks.course import course
+from dns_cutover.checks.interface import Example, Spot, Subject, check
 from dns_cutover.plan.models import Stage, TtlConfig
 from dns_cutover.plan.places import Path
-from dns_cutover.records import Edit, SetEdit, ValueEdit
-from dns_cutover.runbook.model import StepKind, Window
+from dns_cutover.records import Edit, RRset, SetEdit, ValueEdit
+from dns_cutover.runbook.model import StepKind
 from dns_cutover.runbook.window import window_opens
 from dns_cutover.timing.lifetime import CachePolicy, lifetime
 from dns_cutover.timing.words import duration
@@ -37,9 +37,9 @@ def policy(subject: Subject, stage: Stage | None = None) -> CachePolicy:
     return CachePolicy(tuple(ttl.resolver_floor) or (0.0,), ttl.client_floor)
 
 
-def stage_number(subject: Subject, name: str) -> int:
-    """The stage's place in the plan."""
-    return next(n for n, stage in enumerate(subject.loaded.plan.stages) if stage.name == name)
+def stage_numbers(subject: Subject) -> dict[str, int]:
+    """Each stage's place in the plan, by name."""
+    return {stage.name: n for n, stage in enumerate(subject.loaded.plan.stages)}
 
 
 def ttl_path(n: int, stage: Stage, key: str) -> Path:
@@ -79,34 +79,26 @@ def window_missed(subject: Subject) -> Iterator[Spot]:
     """
     if subject.book is None:
         return
-    moments = course(subject.book, subject.now)
-    for n, m in enumerate(moments):
-        wait = _wait_before(moments[:n]) if m.step.window is not None else None
-        if wait is None:
+    numbers, wait = stage_numbers(subject), None
+    for m in course(subject.book, subject.now):
+        if m.step.kind is StepKind.APPLY:
+            wait = None  # a later stage does not stand behind the wait itself
+        elif m.step.kind is StepKind.WAIT_TTL:
+            wait = m if m.end > m.start else None
+        w = m.step.window
+        if w is None or wait is None:
             continue
-        w: Window | None = m.step.window
-        assert w is not None
         gap = m.end - m.start
         if gap <= DAY or window_opens(w, wait.start) >= m.end:
             continue
         zone = w.timezone
         yield Spot(
-            ("stages", stage_number(subject, m.step.stage), "window"),
+            ("stages", numbers[m.step.stage], "window"),
             f"the wait of {duration(wait.end - wait.start)} for the old TTL ends {clock(m.start, zone)}, after the "
             f"window has closed; the stage waits until {clock(m.end, zone)} ({zone})",
             f"start the run {clock(subject.now + gap, zone)}: the wait then ends when the window opens",
             m.step.stage,
         )
-
-
-def _wait_before(moments: tuple[Moment, ...]) -> Moment | None:
-    """The wait for a TTL that the stage stands behind, if no change comes between them."""
-    for m in reversed(moments):
-        if m.step.kind is StepKind.APPLY:
-            return None
-        if m.step.kind is StepKind.WAIT_TTL:
-            return m if m.end > m.start else None
-    return None
 
 
 @check(
@@ -125,18 +117,18 @@ def low_already(subject: Subject) -> Iterator[Spot]:
     run changes the records at once. That is right only if it was low for longer than the TTL that it had before: what
     was lowered by hand a minute ago is still held at the old TTL, and no server tells.
     """
-    for n, stage in enumerate(subject.loaded.plan.stages):
+    by_stage: dict[int, list[RRset]] = {}
+    for c in subject.changes:
+        if c.planned.kind != "ttl" and (rrset := subject.live_rrset(c.key)) is not None:
+            by_stage.setdefault(c.n, []).append(rrset)
+    for n, there in by_stage.items():
+        stage = subject.loaded.plan.stages[n]
         low = ttl_of(subject, stage).lower_to
-        there = [r for c in _data_changes(subject, n) if (r := subject.live_rrset(c.key)) is not None]
-        if there and all(r.ttl <= low for r in there):
+        if all(r.ttl <= low for r in there):
             ttl = max(r.ttl for r in there)
             what = "the TTL is" if len(there) == 1 else f"all {len(there)} TTLs are at most"
             message = f"{what} {ttl} s already, and lower_to is {low} s: stage {stage.name} has nothing to wait for"
             yield Spot(("stages", n, "name"), message, stage=stage.name)
-
-
-def _data_changes(subject: Subject, n: int) -> list[Located]:
-    return [c for c in subject.changes if c.n == n and c.planned.kind != "ttl"]
 
 
 @check(
@@ -189,14 +181,14 @@ def restored_early(subject: Subject) -> Iterator[Spot]:
     """
     if subject.book is None:
         return
-    until = subject.book.rollback.until
+    until, numbers = subject.book.rollback.until, stage_numbers(subject)
     replaced: set[tuple[str, str]] = set()
     for m in course(subject.book, subject.now):
         if m.step.kind is StepKind.APPLY:
             replaced |= {(e.key.zone, e.key.owner) for e in m.step.edits if _takes_away(e)}
         if m.step.kind is not StepKind.RESTORE_TTL:
             continue
-        n = stage_number(subject, m.step.stage)
+        n = numbers[m.step.stage]
         stage = subject.loaded.plan.stages[n]
         own = [e for e in m.step.edits if (e.key.zone, e.key.owner) in replaced]
         raised = [ttl for e in own if (ttl := _raised_to(e)) is not None]
@@ -284,8 +276,9 @@ def way_back_gone(subject: Subject) -> Iterator[Spot]:
     until = subject.loaded.plan.rollback.until
     if subject.book is None or until is None:
         return
+    numbers = stage_numbers(subject)
     for m in course(subject.book, subject.now):
-        stage = subject.loaded.plan.stages[stage_number(subject, m.step.stage)]
+        stage = subject.loaded.plan.stages[numbers[m.step.stage]]
         if m.step.kind is StepKind.APPLY and m.start > until.timestamp() and stage.commit != "before":
             late = duration(m.start - until.timestamp())
             message = f"stage {stage.name} can change its records {late} after the way back has ended, at the earliest"

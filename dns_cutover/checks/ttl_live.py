@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
 from dns_cutover.checks.targets import targets_of
@@ -86,14 +86,23 @@ def longer_target(subject: Subject) -> Iterator[Spot]:
         low = ttl_of(subject, c.stage).lower_to
         if c.key.rdtype == "NS":
             continue  # name servers are found by their delegation
-        for host in dict.fromkeys(t for v in added(subject, c) for t in targets_of(c.key.rdtype, v)):
-            if host in moved:
-                rdtype, ttl = max(moved[host].items(), key=lambda item: item[1])
-                if ttl > low:
-                    message = f"{c.label} points to {host}, whose {rdtype} the plan moves at TTL {ttl}, not {low}"
-                    yield c.spot(message, f"lower both alike: ttl: {{lower_to: {low}s}}", severity="warning")
-            elif (view := subject.live.targets.get(host)) is not None:
+        after = subject.after(c)
+        for host in _hosts(c.key.rdtype, after if isinstance(after, tuple) else ()):
+            view = subject.live.targets.get(host)
+            chain = (host, *(owner for owner, _ in view.links)) if view is not None else (host,)
+            slow = [(ttl, owner, t) for owner in chain for t, ttl in moved.get(owner, {}).items() if ttl > low]
+            if slow:
+                ttl, owner, rdtype = max(slow)
+                message = f"{c.label} leads to {owner}, whose {rdtype} the plan moves at TTL {ttl}, not {low}"
+                yield c.spot(message, f"lower both alike: ttl: {{lower_to: {low}s}}", severity="warning")
+        for host in _hosts(c.key.rdtype, added(subject, c)):
+            view = subject.live.targets.get(host)
+            if view is not None and host not in moved and not any(owner in moved for owner, _ in view.links):
                 yield from _longer(c, view, low)
+
+
+def _hosts(rdtype: str, values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(t for v in values for t in targets_of(rdtype, v)))
 
 
 def _longer(c: Located, view: TargetView, low: int) -> Iterator[Spot]:

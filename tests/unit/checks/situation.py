@@ -12,7 +12,7 @@
 - `guarantees`: fields of the provider's Guarantees that differ.
 - `signatures_expire`: seconds after NOW; `ds_known`: whether the parent was asked for DS (default: yes).
 - `unresolved`: host names (absolute) whose own authority could not be asked.
-- `certificates`, `permissions`, `owned`, `clamps`: as in World.
+- `certificates`, `permissions`, `grants`, `owned`, `clamps`, `caps`: as in World; `records`: as in LiveView.
 - `now`: seconds UTC instead of NOW.
 """
 
@@ -53,6 +53,7 @@ APEX = (
     "@ 3600 IN NS ns1.example.test.\n@ 3600 IN NS ns2.example.test.\n"
     "ns1 3600 IN A 192.0.2.1\nns2 3600 IN A 192.0.2.2\n"
 )
+WORLD = ("certificates", "permissions", "grants", "owned", "clamps", "caps")
 Zone = Mapping[tuple[str, str], RRset]
 
 
@@ -106,7 +107,7 @@ def subject(loaded: LoadedPlan, example: Example, *, offline: bool = False) -> S
                 book = compile_runbook(plan, loaded.sha256, known, split)
             except DriftFound as found:
                 drifts = found.drifts
-    world = World(**{k: v for k, v in facts.items() if k in ("certificates", "permissions", "owned", "clamps")})  # type: ignore[arg-type]
+    world = World(**{k: v for k, v in facts.items() if k in WORLD})  # type: ignore[arg-type]
     return Subject(loaded, float(facts.get("now", NOW)), live, book, drifts, promised, world)  # type: ignore[arg-type]
 
 
@@ -179,6 +180,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
             o: next(((a, c) for a in (o, *parent_names(o)) if (c := every.get((a, "CAA"))) is not None), None)
             for o in {k.owner for k in keys}
         },
+        records=facts.get("records", {}),  # type: ignore[arg-type]
     )
 
 
