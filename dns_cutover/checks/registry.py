@@ -29,6 +29,7 @@ FAMILIES = (
     "safety",
     "safety_provider",
     "servers",
+    "trust",
     "ttl",
     "ttl_live",
     "views",

@@ -225,10 +225,9 @@ def _expiry(subject: Subject, ref: str, security: ZoneSecurity, left: float) -> 
     silent=Example(_REPLACE, zone="www 3600 IN A 192.0.2.10\n"),
 )
 def signed(subject: Subject) -> Iterator[Spot]:
-    """In a signed zone the server that takes the write signs it, or somebody signs the zone afterwards; with a signer of
-    the second kind new data is not valid until it has run. A signed TTL cannot be raised by caches beyond what was
-    signed. And absence is signed for ranges of names, so that a cache may deny a name that nobody asked it for: a new
-    name is usable everywhere only when that denial has died.
+    """In a signed zone the server that takes the write signs it, or somebody signs the zone afterwards; then new data
+    is not valid until the signer has run. And absence is signed for ranges of names, so that a cache may deny a name
+    that nobody asked it for: a new name is usable everywhere only when that denial has died.
     """
     assert subject.live is not None
     for ref, security in subject.live.security.items():

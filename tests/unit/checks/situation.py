@@ -199,7 +199,8 @@ def name_view(data: Zone, ref: str, origin: str, owner: str, types: tuple[str, .
     types = types or tuple(sorted({t for _, t in data} | {"A", "AAAA", "CNAME", "HTTPS", "MX", "TXT"}))
     cuts = [a for a in (owner, *parent_names(owner)) if a != origin and is_below(a, origin) and (a, "NS") in data]
     if cuts:
-        return NameView(ref, owner, cuts[-1] == owner, {}, cut=cuts[-1], delegation=data[cuts[-1], "NS"], types=())
+        at_cut = {t: data[owner, t] for t in ("NS", "DS") if cuts[-1] == owner and (owner, t) in data}
+        return NameView(ref, owner, cuts[-1] == owner, at_cut, cut=cuts[-1], delegation=data[cuts[-1], "NS"], types=())
     dname = next((a for a in parent_names(owner) if is_below(a, origin) and (a, "DNAME") in data), "")
     if dname:
         return NameView(ref, owner, exists=False, dname=dname, types=())
