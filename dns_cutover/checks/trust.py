@@ -102,8 +102,8 @@ def matches(child: str, ds: str, dnskey: str) -> bool:
 def servers_under_ds(subject: Subject) -> Iterator[Spot]:
     """A DS in the parent says which keys the zone below is signed with. Servers of another provider usually have keys
     of their own, and what they give is then bogus for everybody who validates, until the parent's DS has died. Either
-    the zone goes insecure for the move, or both providers sign with keys that the DS set and both DNSKEY sets know. Which
-    keys new servers have cannot be seen from here, so that allow: [dnssec] is a promise.
+    the zone goes insecure for the move, or both providers sign with keys that the DS set and both DNSKEY sets know.
+    Which keys new servers have cannot be seen from here, so that allow: [dnssec] is a promise.
     """
     if "dnssec" in subject.loaded.plan.safety.allow:
         return
