@@ -29,7 +29,7 @@ class Request:
     """What an examination may do beside reading the plan. The defaults look at DNS and do nothing else.
 
     `probe` connects to the new targets; `probe_write` asks the primary with an UPDATE that changes nothing, for which
-    it reads the secret. `owner_files` are other tools' files. `resolvers` are asked once about RRsets that exist.
+    it reads the secret. `owner_files` are other tools' files. `resolvers` are asked about a few RRsets that exist.
     `bootstrap` are the recursive resolvers that find the zones' servers; a stranger's plan may not choose them.
     """
 
