@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dns_cutover.checks.course import course
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, check
+from dns_cutover.checks.ttl import course
 from dns_cutover.lookup.views import ZoneSecurity
 from dns_cutover.records import RRsetKey
 from dns_cutover.timing.words import duration
@@ -193,7 +193,7 @@ def signatures_end(subject: Subject) -> Iterator[Spot]:
     before a long run ends is a reminder.
     """
     assert subject.live is not None
-    ends = max((m.end for m in course(subject.book, subject.now)), default=subject.now) if subject.book else subject.now
+    ends = max((m.end for m in course(subject)), default=subject.now)
     for ref, security in subject.live.security.items():
         expire = security.signatures_expire
         if expire is None or expire > max(ends, subject.now):

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dns_cutover.checks.course import course
 from dns_cutover.checks.interface import Example, Spot, Subject, check
 from dns_cutover.plan.models import Stage, TtlConfig
 from dns_cutover.plan.places import Path
 from dns_cutover.records import Edit, RRset, SetEdit, ValueEdit
 from dns_cutover.runbook.model import StepKind
+from dns_cutover.runbook.timeline import Moment, timeline
 from dns_cutover.runbook.window import window_opens
 from dns_cutover.timing.lifetime import CachePolicy, lifetime
-from dns_cutover.timing.words import duration
+from dns_cutover.timing.words import bound, duration
 
 DAY = 86400.0
 _LIVE = "www 3600 IN A 192.0.2.10\n"
@@ -35,6 +35,13 @@ def policy(subject: Subject, stage: Stage | None = None) -> CachePolicy:
     """What caches and clients add, as the plan says."""
     ttl = subject.loaded.plan.ttl if stage is None else ttl_of(subject, stage)
     return CachePolicy(tuple(ttl.resolver_floor) or (0.0,), ttl.client_floor)
+
+
+def course(subject: Subject) -> tuple[Moment, ...]:
+    """The earliest course of a run that starts now, in seconds UTC; nothing where no runbook could be made."""
+    now = subject.now
+    moments = timeline(subject.book, now) if subject.book is not None else ()
+    return tuple(Moment(m.step, now + m.start, now + m.end) for m in moments)
 
 
 def stage_numbers(subject: Subject) -> dict[str, int]:
@@ -80,7 +87,7 @@ def window_missed(subject: Subject) -> Iterator[Spot]:
     if subject.book is None:
         return
     numbers, wait = stage_numbers(subject), None
-    for m in course(subject.book, subject.now):
+    for m in course(subject):
         if m.step.kind is StepKind.APPLY:
             wait = None  # a later stage does not stand behind the wait itself
         elif m.step.kind is StepKind.WAIT_TTL:
@@ -94,7 +101,7 @@ def window_missed(subject: Subject) -> Iterator[Spot]:
         zone = w.timezone
         yield Spot(
             ("stages", numbers[m.step.stage], "window"),
-            f"the wait of {duration(wait.end - wait.start)} for the old TTL ends {clock(m.start, zone)}, after the "
+            f"the wait of {bound(wait.end - wait.start)} for the old TTL ends {clock(m.start, zone)}, after the "
             f"window has closed; the stage waits until {clock(m.end, zone)} ({zone})",
             f"start the run {clock(subject.now + gap, zone)}: the wait then ends when the window opens",
             m.step.stage,
@@ -183,7 +190,7 @@ def restored_early(subject: Subject) -> Iterator[Spot]:
         return
     until, numbers = subject.book.rollback.until, stage_numbers(subject)
     replaced: set[tuple[str, str]] = set()
-    for m in course(subject.book, subject.now):
+    for m in course(subject):
         if m.step.kind is StepKind.APPLY:
             replaced |= {(e.key.zone, e.key.owner) for e in m.step.edits if _takes_away(e)}
         if m.step.kind is not StepKind.RESTORE_TTL:
@@ -195,7 +202,7 @@ def restored_early(subject: Subject) -> Iterator[Spot]:
         replaced = set()
         if not raised or stage.commit != "never":
             continue
-        back = duration(lifetime(max(raised), policy(subject, stage)))
+        back = bound(lifetime(max(raised), policy(subject, stage)))
         if not stage.bake:
             yield Spot(
                 ("stages", n, "bake"),
@@ -208,7 +215,7 @@ def restored_early(subject: Subject) -> Iterator[Spot]:
             yield Spot(
                 ("rollback", "until"),
                 f"TTLs go up {early} before the way back ends; from then on going back takes {back}",
-                f"bake stage {stage.name} for {duration(stage.bake + until - m.start)}, or end the way back earlier",
+                f"bake stage {stage.name} for {bound(stage.bake + until - m.start)}, or end the way back earlier",
                 stage.name,
             )
 
@@ -277,7 +284,7 @@ def way_back_gone(subject: Subject) -> Iterator[Spot]:
     if subject.book is None or until is None:
         return
     numbers = stage_numbers(subject)
-    for m in course(subject.book, subject.now):
+    for m in course(subject):
         stage = subject.loaded.plan.stages[numbers[m.step.stage]]
         if m.step.kind is StepKind.APPLY and m.start > until.timestamp() and stage.commit != "before":
             late = duration(m.start - until.timestamp())

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
-from dns_cutover.checks.targets import targets_of
 from dns_cutover.checks.ttl import policy, ttl_of
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.views import TargetView
 from dns_cutover.records import RRset, RRsetKey, SetEdit, ValueEdit
+from dns_cutover.records.targets import targets_of
 from dns_cutover.runbook.model import Exposure, StepKind
 from dns_cutover.timing.exposure import delegation_tail
 from dns_cutover.timing.lifetime import lifetime, negative_ttl
-from dns_cutover.timing.words import duration
+from dns_cutover.timing.words import bound
 
 _LIVE = "www 3600 IN A 192.0.2.10\n"
 _CNAME = "{name: www, type: CNAME, from: [edge.oldcdn.test.], to: [edge.newcdn.test.]}"
@@ -158,7 +158,7 @@ def denied_at_first(subject: Subject) -> Iterator[Spot]:
             continue  # another type makes room: everybody had an answer until then
         n, low = _negative(subject, c.key), ttl_of(subject, c.stage).lower_to
         if n is not None and n > low:
-            wait = duration(lifetime(n, policy(subject, c.stage)))
+            wait = bound(lifetime(n, policy(subject, c.stage)))
             message = f"{c.label} is new: who asked for it before waits up to {wait}, its absence is cached for {n} s"
             yield c.spot(message)
 
@@ -199,7 +199,7 @@ def slow_undo(subject: Subject) -> Iterator[Spot]:
         usual = lifetime(ttl_of(subject, c.stage).lower_to, policy(subject, c.stage))
         found = undo.get((c.stage.name, c.key))
         if found is not None and found.undo_s > usual:
-            message = f"{c.label} is deleted: going back from that takes up to {duration(found.undo_s)}"
+            message = f"{c.label} is deleted: going back from that takes up to {bound(found.undo_s)}"
             yield c.spot(f"{message} ({found.undo_why})")
 
 
@@ -300,7 +300,7 @@ def parent_ttl(subject: Subject) -> Iterator[Spot]:
         before = delegation_tail(zone.parent_ns_ttl, child, True, rules)
         yield c.spot(
             f"the parent gives the NS of {c.key.owner} with TTL {zone.parent_ns_ttl}: resolvers follow the old servers "
-            f"for up to {duration(after.seconds)} after the parent has changed, and for {duration(before.seconds)} if "
+            f"for up to {bound(after.seconds)} after the parent has changed, and for {bound(before.seconds)} if "
             "the old servers still give out the old set then"
         )
 

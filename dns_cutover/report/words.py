@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timezone, tzinfo
 
+from dns_cutover.timing.words import bound as bound
 from dns_cutover.timing.words import duration as duration
 
 # Mark in UTF-8 and in ASCII (DESIGN's MOCKUPS: each one cell, each one meaning).
@@ -46,14 +46,6 @@ def brief(seconds: float) -> str:
 def trimmed(text: str) -> str:
     """A duration in words without zeroes at its end."""
     return text.removesuffix(" 00s").removesuffix(" 00m")
-
-
-def bound(seconds: float) -> str:
-    """A duration that is never rounded down: a worst case is no less than it says."""
-    if seconds < 2 * 86400:
-        return duration(math.ceil(seconds) if seconds < 3600 else math.ceil(seconds / 60) * 60)
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes // 60}h {minutes % 60:02d}m" if seconds < 10 * 86400 else f"{math.ceil(seconds / 86400)} days"
 
 
 def to_ascii(text: str) -> str:

@@ -36,7 +36,7 @@ def test_the_wait_and_the_next_opening_are_told_in_the_windows_own_time_zone() -
     text = plan(windowed(zone="Europe/Berlin"))
     [f] = said("DC301", text, "www 172800 IN A 192.0.2.10\n", facts={"now": NOW + 4 * HOUR})
     assert f.message == (
-        "the wait of 2 days for the old TTL ends Thu 12 Mar 17:01, after the window has closed; "
+        "the wait of 48h 01m for the old TTL ends Thu 12 Mar 17:01, after the window has closed; "
         "the stage waits until Mon 16 Mar 09:00 (Europe/Berlin)"
     )
     assert f.hint == "start the run Sat 14 Mar 08:58: the wait then ends when the window opens"
