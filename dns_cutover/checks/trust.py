@@ -60,7 +60,7 @@ def _dnskey(subject: Subject, child: str, n: int) -> Known:
         if found != "unknown":
             return found
         security = subject.live.security.get(ref) if subject.live is not None else None
-        if security is not None and subject.live is not None and ref in subject.live.soa:
+        if security is not None and security.dnskey_known:
             return security.dnskey.values if security.dnskey is not None else None
     return "unknown"
 

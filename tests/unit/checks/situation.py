@@ -10,7 +10,8 @@
 - `parent_ns`, `child_ns`: name-server host names; `parent_ns_ttl`, `child_ns_ttl`.
 - `too_large`: the provider takes one change in a message.
 - `guarantees`: fields of the provider's Guarantees that differ.
-- `signatures_expire`: seconds after NOW; `ds_known`: whether the parent was asked for DS (default: yes).
+- `signatures_expire`: seconds after NOW; `ds_known`, `dnskey_known`: whether the parent
+  answered for DS, and the zone for DNSKEY (default: yes).
 - `unresolved`: host names (absolute) whose own authority could not be asked.
 - `certificates`, `permissions`, `grants`, `owned`, `clamps`, `caps`: as in World; `records`: as in LiveView.
 - `now`: seconds UTC instead of NOW.
@@ -166,6 +167,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
                 bool(facts.get("ds_known", True)),
                 dnskey[ref],
                 NOW + float(expire) if expire is not None else None,  # type: ignore[arg-type]
+                bool(facts.get("dnskey_known", True)),
             )
             for ref, z in names.items()
         },

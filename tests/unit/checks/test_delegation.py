@@ -192,6 +192,14 @@ def test_both_sides_in_one_plan_are_followed_from_stage_to_stage() -> None:
     assert [f.stage for f in said("DC704", head + stages((at_once,), (swap,)), live)] == ["s0"]
 
 
+def test_keys_that_could_not_be_asked_for_are_not_called_missing() -> None:
+    """No answer about DNSKEY is no proof that there is none."""
+    swap = f"{{in: parent, name: sub, type: DS, from: absent, to: ['{ds(1, 'sub.example.test.')}']}}"
+    [f] = said("DC704", TWO_ZONES + ALLOW + stages((swap,)), SUB)
+    assert f.message.endswith("there is a DS for sub.example.test., and no DNSKEY")
+    assert not said("DC704", TWO_ZONES + ALLOW + stages((swap,)), SUB, facts={"dnskey_known": False})
+
+
 def test_a_ds_at_the_apex_belongs_to_the_parent() -> None:
     [f] = said("DC705", ALLOW + stages((f"{{name: '@', type: DS, from: absent, to: ['{ds(1)}']}}",)))
     assert "belongs into the parent" in f.message
