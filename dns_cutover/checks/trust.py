@@ -124,6 +124,7 @@ def servers_under_ds(subject: Subject) -> Iterator[Spot]:
     hint="publish the new DNSKEY first, wait for its TTL, then the DS; take the old DNSKEY away last",
     source="RFC 4035 section 5.2; RFC 4509 section 3; RFC 6781 section 4.1.2",
     needs="live",
+    ignorable=False,
     fires=Example(
         _ALLOWED + _stage("{name: '@', type: DNSKEY, from: ['" + _KEY + "'], to: ['" + _OTHER + "']}"),
         zone="@ 3600 IN DNSKEY " + _KEY + "\n",
