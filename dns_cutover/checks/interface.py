@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -189,19 +190,18 @@ class Subject:
         )
 
     @cached_property
-    def images(self) -> Mapping[int, Mapping[RRsetKey, tuple[str, ...] | None]]:
+    def images(self) -> Sequence[Mapping[RRsetKey, tuple[str, ...] | None]]:
         """What each touched RRset is before stage n (and, at the last stage's number + 1, in the end): values, or None
         for absence. Left out where it cannot be known: offline without `from`, or where the plan does not fit.
         """
         image: dict[RRsetKey, tuple[str, ...] | None] = {}
         if self.live is not None:
             image = {k: r.values if r is not None else None for k, r in self.live.rrsets.items()}
-        out = {0: dict(image)}
-        for n in range(len(self.loaded.plan.stages)):
-            for c in (c for c in self.changes if c.n == n):
-                _advance(image, c.planned)
-            out[n + 1] = dict(image)
-        return out
+        past: dict[RRsetKey, list[tuple[int, tuple[str, ...] | _Lost | None]]] = {k: [(0, v)] for k, v in image.items()}
+        for c in self.changes:
+            _advance(image, c.planned)
+            past.setdefault(c.key, []).append((c.n + 1, image.get(c.key, _LOST)))
+        return tuple(_Image(past, n) for n in range(len(self.loaded.plan.stages) + 1))
 
     def before(self, change: Located) -> tuple[str, ...] | Literal["unknown"] | None:
         """The values before the change."""
@@ -245,6 +245,36 @@ class Subject:
     def zone_path(self, ref: str, *more: str | int) -> Path:
         """The place of a key of a zone: "zone", "provider", "lookup" and below."""
         return ("zones", ref, *more)
+
+
+class _Lost:
+    """Not known any more."""
+
+
+_LOST = _Lost()
+
+
+class _Image(Mapping[RRsetKey, tuple[str, ...] | None]):
+    """What is known before stage `n`, out of one history for all stages: a copy for each would be too much for plans
+    of thousands of stages.
+    """
+
+    def __init__(self, past: Mapping[RRsetKey, list[tuple[int, tuple[str, ...] | _Lost | None]]], n: int) -> None:
+        self._past, self._n = past, n
+
+    def __getitem__(self, key: RRsetKey) -> tuple[str, ...] | None:
+        past = self._past[key]
+        at = bisect_right(past, self._n, key=lambda entry: entry[0])
+        value = past[at - 1][1] if at else _LOST
+        if isinstance(value, _Lost):
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[RRsetKey]:
+        return (key for key in self._past if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _advance(image: dict[RRsetKey, tuple[str, ...] | None], p: PlannedChange) -> None:

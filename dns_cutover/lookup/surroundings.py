@@ -179,7 +179,7 @@ async def _security(asker: Asker, zone: ZoneServers, good: Sequence[Endpoint]) -
     if keys is not None:  # an unsigned zone has no signatures to ask for
         replies = await asyncio.gather(*(asker.ask(s, zone.zone, "SOA", recurse=False, dnssec=True) for s in good))
         expire = min((at for r in replies if isinstance(r, Reply) for at in _expirations(r, zone.zone)), default=None)
-    return ZoneSecurity(ds, from_parent is not None, keys, expire)
+    return ZoneSecurity(ds, from_parent is not None, keys, expire, from_zone is not None)
 
 
 def _expirations(reply: Reply, zone: str) -> Iterable[float]:

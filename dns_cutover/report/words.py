@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timezone, tzinfo
+
+from dns_cutover.timing.words import bound as bound
+from dns_cutover.timing.words import duration as duration
 
 # Mark in UTF-8 and in ASCII (DESIGN's MOCKUPS: each one cell, each one meaning).
 MARKS = {
@@ -36,18 +38,6 @@ def mark(name: str, *, ascii_only: bool) -> str:
     return MARKS[name][1 if ascii_only else 0]
 
 
-def duration(seconds: float) -> str:
-    """`36s`, `1m 36s`, `1h 01m`, `14 days`."""
-    total = max(0, round(seconds))
-    if total < 60:
-        return f"{total}s"
-    if total < 3600:
-        return f"{total // 60}m {total % 60:02d}s"
-    if total < 2 * 86400:
-        return f"{total // 3600}h {total % 3600 // 60:02d}m"
-    return f"{round(total / 86400)} days"
-
-
 def brief(seconds: float) -> str:
     """A duration without zeroes at its end: `5m`, `1h`, `1h 01m`."""
     return trimmed(duration(seconds))
@@ -56,14 +46,6 @@ def brief(seconds: float) -> str:
 def trimmed(text: str) -> str:
     """A duration in words without zeroes at its end."""
     return text.removesuffix(" 00s").removesuffix(" 00m")
-
-
-def bound(seconds: float) -> str:
-    """A duration that is never rounded down: a worst case is no less than it says."""
-    if seconds < 2 * 86400:
-        return duration(math.ceil(seconds) if seconds < 3600 else math.ceil(seconds / 60) * 60)
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes // 60}h {minutes % 60:02d}m" if seconds < 10 * 86400 else f"{math.ceil(seconds / 86400)} days"
 
 
 def to_ascii(text: str) -> str:

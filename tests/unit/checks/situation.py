@@ -10,9 +10,10 @@
 - `parent_ns`, `child_ns`: name-server host names; `parent_ns_ttl`, `child_ns_ttl`.
 - `too_large`: the provider takes one change in a message.
 - `guarantees`: fields of the provider's Guarantees that differ.
-- `signatures_expire`: seconds after NOW; `ds_known`: whether the parent was asked for DS (default: yes).
+- `signatures_expire`: seconds after NOW; `ds_known`, `dnskey_known`: whether the parent
+  answered for DS, and the zone for DNSKEY (default: yes).
 - `unresolved`: host names (absolute) whose own authority could not be asked.
-- `certificates`, `permissions`, `owned`, `clamps`: as in World.
+- `certificates`, `permissions`, `grants`, `owned`, `clamps`, `caps`: as in World; `records`: as in LiveView.
 - `now`: seconds UTC instead of NOW.
 """
 
@@ -53,6 +54,7 @@ APEX = (
     "@ 3600 IN NS ns1.example.test.\n@ 3600 IN NS ns2.example.test.\n"
     "ns1 3600 IN A 192.0.2.1\nns2 3600 IN A 192.0.2.2\n"
 )
+WORLD = ("certificates", "permissions", "grants", "owned", "clamps", "caps")
 Zone = Mapping[tuple[str, str], RRset]
 
 
@@ -106,7 +108,7 @@ def subject(loaded: LoadedPlan, example: Example, *, offline: bool = False) -> S
                 book = compile_runbook(plan, loaded.sha256, known, split)
             except DriftFound as found:
                 drifts = found.drifts
-    world = World(**{k: v for k, v in facts.items() if k in ("certificates", "permissions", "owned", "clamps")})  # type: ignore[arg-type]
+    world = World(**{k: v for k, v in facts.items() if k in WORLD})  # type: ignore[arg-type]
     return Subject(loaded, float(facts.get("now", NOW)), live, book, drifts, promised, world)  # type: ignore[arg-type]
 
 
@@ -165,6 +167,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
                 bool(facts.get("ds_known", True)),
                 dnskey[ref],
                 NOW + float(expire) if expire is not None else None,  # type: ignore[arg-type]
+                bool(facts.get("dnskey_known", True)),
             )
             for ref, z in names.items()
         },
@@ -179,6 +182,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
             o: next(((a, c) for a in (o, *parent_names(o)) if (c := every.get((a, "CAA"))) is not None), None)
             for o in {k.owner for k in keys}
         },
+        records=facts.get("records", {}),  # type: ignore[arg-type]
     )
 
 
@@ -197,7 +201,8 @@ def name_view(data: Zone, ref: str, origin: str, owner: str, types: tuple[str, .
     types = types or tuple(sorted({t for _, t in data} | {"A", "AAAA", "CNAME", "HTTPS", "MX", "TXT"}))
     cuts = [a for a in (owner, *parent_names(owner)) if a != origin and is_below(a, origin) and (a, "NS") in data]
     if cuts:
-        return NameView(ref, owner, cuts[-1] == owner, {}, cut=cuts[-1], delegation=data[cuts[-1], "NS"], types=())
+        at_cut = {t: data[owner, t] for t in ("NS", "DS") if cuts[-1] == owner and (owner, t) in data}
+        return NameView(ref, owner, cuts[-1] == owner, at_cut, cut=cuts[-1], delegation=data[cuts[-1], "NS"], types=())
     dname = next((a for a in parent_names(owner) if is_below(a, origin) and (a, "DNAME") in data), "")
     if dname:
         return NameView(ref, owner, exists=False, dname=dname, types=())
