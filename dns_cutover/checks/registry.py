@@ -32,6 +32,7 @@ FAMILIES = (
     "views",
     "way_back",
     "web",
+    "web_certificates",
     "wildcards",
 )
 
