@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dns_cutover.assembly.setting import Setting
 
 if TYPE_CHECKING:
+    from dns_cutover.checks.interface import Subject
     from dns_cutover.checks.world import World
     from dns_cutover.errors import CutoverError
     from dns_cutover.lookup.interface import Endpoint
@@ -114,8 +115,8 @@ async def examine(
         book,
         drifts,
         promised,
-        await _world(loaded, setting, request),
     )
+    subject = replace(subject, world=await _world(subject, setting, request))
     needs = {"plan", *_asked(request)}
     needs |= {"live"} if live is not None else set()
     needs |= {"plans"} if between is not None else set()
@@ -145,8 +146,12 @@ def _asked(request: Request) -> Sequence[str]:
     return [need for need, given in options if given]
 
 
-async def _world(loaded: LoadedPlan, setting: Setting, request: Request) -> World:
+async def _world(subject: Subject, setting: Setting, request: Request) -> World:
     """What only options bring."""
+    from dns_cutover.assembly.outside import certificates, owned_records
     from dns_cutover.checks.world import World
 
-    return World()
+    return World(
+        certificates=await certificates(subject) if request.probe and subject.live is not None else None,
+        owned=owned_records(request.owner_files, subject.names.values()),
+    )

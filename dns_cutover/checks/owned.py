@@ -1,4 +1,4 @@
-"""What other tools' own files say they keep: a Terraform state, or a zone file of octoDNS. Bytes in, values out; no I/O.
+"""What other tools' own files say they keep: a Terraform state, or a zone file of octoDNS. Bytes in, values out.
 
 Such files are handled like a stranger's: nothing in them is run, only DNS records are taken from them, and no message
 quotes them.

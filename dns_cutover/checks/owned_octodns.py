@@ -51,7 +51,7 @@ def _zone_of(file: str, zones: Collection[str]) -> str:
             continue
         if zone in zones:
             return zone
-    # Neither is one of the plan's zones: another zone's file, unless its name says nothing and the plan leaves no doubt.
+    # None of the plan's zones: another zone's file, unless its name says nothing and the plan leaves no doubt.
     if folder.endswith("."):
         return absolute(folder)
     if "." in stem:

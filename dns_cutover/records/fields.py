@@ -21,7 +21,10 @@ def txt_strings(value: str) -> tuple[bytes, ...]:
 
 
 def unescaped(text: str) -> bytes:
-    r"""The octets that text between quotes in a zone file means: \" and \DDD (RFC 1035 section 5.1). Raises InvalidRdata."""
+    r"""The octets that text between quotes in a zone file means: \" and \DDD (RFC 1035 section 5.1).
+
+    Raises InvalidRdata.
+    """
     try:
         token = dns.tokenizer.Token(dns.tokenizer.QUOTED_STRING, text, has_escape=True)
         value: bytes = token.unescape_to_bytes().value
