@@ -15,7 +15,7 @@ from dns_cutover.records import InvalidName, InvalidRdata, RRset, RRsetKey, abso
 from dns_cutover.records.fields import txt_strings
 
 MAX_OWNERS = 200  # that are looked at
-MAX_NAMES = 1000  # that are asked for them, the likeliest first
+MAX_NAMES = 1500  # that are asked for them, the likeliest first
 
 ADDRESSES = ("A", "AAAA", "CNAME")
 _PREFIXES = ("", "external-dns-", "externaldns-", "extdns-", "txt-", "extdns.", "externaldns.")

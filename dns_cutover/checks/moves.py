@@ -92,8 +92,9 @@ def _own_addresses(subject: Subject, n: int, ref: str, owner: str) -> tuple[str,
             found = [images.get(RRsetKey(r, name, t)) for t in ("A", "AAAA")]
             if any(found):
                 return tuple(a for values in found for a in values or ())
-        known = any(c.key.zone == r and c.key.owner == owner and c.n < n for c in subject.changes)
-        if known and all(RRsetKey(r, owner, t) in images for t in ("A", "AAAA", "CNAME")):
+        if subject.first_touch.get((r, owner), n) < n and all(
+            RRsetKey(r, owner, t) in images for t in ("A", "AAAA", "CNAME")
+        ):
             return ()
     return None
 

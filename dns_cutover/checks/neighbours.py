@@ -40,6 +40,8 @@ def external_dns(subject: Subject) -> Iterator[Spot]:
     and with the usual ones; encrypted registry records cannot be read, and another prefix is not found.
     """
     assert subject.live is not None
+    if not subject.live.marks:
+        return
     for change in subject.changes:
         key = change.key
         view = subject.live.names.get((key.zone, key.owner))

@@ -175,7 +175,7 @@ def _aws(v: Mapping[str, Any]) -> Iterator[_Record]:
     elif rdtype in ("CNAME", "NS", "PTR"):
         values = [absolute(r) for r in values]
     varies = bool(v.get("alias") or v.get("set_identifier"))
-    yield _Record(absolute(v.get("fqdn") or v["name"]), rdtype, None if varies else values)
+    yield _Record(absolute(_octal(v.get("fqdn") or v["name"])), rdtype, None if varies else values)
 
 
 def _cloudflare(v: Mapping[str, Any]) -> Iterator[_Record]:

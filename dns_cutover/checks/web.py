@@ -86,7 +86,6 @@ def other_family_left(subject: Subject) -> Iterator[Spot]:
     other family's are not touched by any stage, part of the users goes on to the old side, for good, and nobody who
     tests from the other family sees it. Adding an address to a set is no move.
     """
-    touched = {c.key for c in subject.changes}
     seen: set[RRsetKey] = set()
     for change in subject.changes:
         key = change.key
@@ -95,7 +94,7 @@ def other_family_left(subject: Subject) -> Iterator[Spot]:
         seen.add(key)
         other = RRsetKey(key.zone, key.owner, "AAAA" if key.rdtype == "A" else "A")
         left = values_at(subject, 0, other)
-        if other not in touched and isinstance(left, tuple):
+        if other not in subject.touched and isinstance(left, tuple):
             name = other.label(subject.names[key.zone])
             message = f"{change.label} moves, but {name} stays at {', '.join(left[:3])}"
             hint = f"add a change of {name}, or delete it if the new side has no {_family(other.rdtype)}"
@@ -127,11 +126,10 @@ def https_left(subject: Subject) -> Iterator[Spot]:
     or a protocol that the new side does not have, or encrypt for a key that it does not know. A record that only
     announces HTTP/2 at the name itself is not told: any client falls back from it.
     """
-    touched = {c.key for c in subject.changes}
     seen: set[RRsetKey] = set()
     for change in subject.changes:
         key = RRsetKey(change.key.zone, change.key.owner, "HTTPS")
-        if key in touched or key in seen or change.key.rdtype not in ("A", "AAAA", "CNAME"):
+        if key in subject.touched or key in seen or change.key.rdtype not in ("A", "AAAA", "CNAME"):
             continue
         left = values_at(subject, 0, key)
         if isinstance(left, tuple) and moves_away(subject, change.key):
@@ -298,9 +296,13 @@ def _dead_kind(address: Address) -> str:
 
 
 def _had(subject: Subject, change: Located, alike: Callable[[Address], bool]) -> bool:
-    """Whether an address that is there before is alike: then the new one is meant."""
+    """Whether an address that is there before is alike, or may be: then the new one is meant, for all that is known."""
     before = subject.before(change)
-    found = (ip(v) for v in before) if isinstance(before, tuple) else ()
+    if before == "unknown":
+        before = change.planned.remove
+        if not before:
+            return True
+    found = (ip(v) for v in before or ())
     return any(alike(address) for address in found if address is not None)
 
 

@@ -260,16 +260,12 @@ def _governing(subject: Subject, change: Located) -> tuple[str, tuple[str, ...]]
             return target, at_target[1].values
     live: tuple[str, RRset] | None = subject.live.caa.get(change.key.owner) or subject.live.caa.get(owner)
     for name in (owner, *parent_names(owner)):
-        if live is not None and live[0] == name and not _touches(subject, zone, name):
+        if live is not None and live[0] == name and RRsetKey(zone, name, "CAA") not in subject.touched:
             return name, live[1].values
         planned = at_last(subject, RRsetKey(zone, name, "CAA")) if within(name, subject.names[zone]) else "unknown"
         if isinstance(planned, tuple):
             return name, planned
     return None
-
-
-def _touches(subject: Subject, zone: str, name: str) -> bool:
-    return any(c.key == RRsetKey(zone, name, "CAA") for c in subject.changes)
 
 
 def _allowed(values: tuple[str, ...], wildcard: bool) -> frozenset[str] | None:
