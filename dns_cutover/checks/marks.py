@@ -83,16 +83,20 @@ class RegistryMark:
     rdtype: str
 
 
-def registry_marks(marks: Mapping[RRsetKey, RRset], ref: str, owner: str) -> tuple[RegistryMark, ...]:
-    """What external-dns says about an owner name, by the marks that are there."""
-    out = []
-    for prefix in _PREFIXES:
-        for rdtype in ("", *_REGISTRY_TYPES):
-            key = RRsetKey(ref, registry_name(owner, rdtype, prefix), "TXT")
-            found = marks.get(key)
-            said = (registry_text(v) for v in (found.values if found is not None else ()))
-            out += [RegistryMark(key, *what, rdtype) for what in said if what is not None]
-    return tuple(out)
+def registry_marks(marks: Mapping[RRsetKey, RRset]) -> dict[tuple[str, str], list[RegistryMark]]:
+    """What external-dns says, by (zone reference, owner name) that it may mean: a name can be read in several ways."""
+    out: dict[tuple[str, str], list[RegistryMark]] = {}
+    for key, rrset in marks.items():
+        said = next((s for s in map(registry_text, rrset.values) if s is not None), None)
+        if key.rdtype != "TXT" or said is None:
+            continue
+        for prefix in _PREFIXES:
+            for rdtype in ("", *_REGISTRY_TYPES):
+                before = registry_name("", rdtype, prefix)
+                if key.owner.startswith(before):
+                    owner = key.owner[len(before) :]
+                    out.setdefault((key.zone, owner), []).append(RegistryMark(key, *said, rdtype))
+    return out
 
 
 def registry_text(value: str) -> tuple[str, str] | None:

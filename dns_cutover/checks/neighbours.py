@@ -40,14 +40,15 @@ def external_dns(subject: Subject) -> Iterator[Spot]:
     and with the usual ones; encrypted registry records cannot be read, and another prefix is not found.
     """
     assert subject.live is not None
-    if not subject.live.marks:
-        return
+    marks = registry_marks(subject.live.marks)
     for change in subject.changes:
         key = change.key
+        if (key.zone, key.owner) not in marks:
+            continue
         view = subject.live.names.get((key.zone, key.owner))
         if view is not None and (view.wildcard or not view.exists):
             continue  # nothing of its own is there that could be kept; a wildcard's own mark is another name's
-        for mark in registry_marks(subject.live.marks, key.zone, key.owner):
+        for mark in marks[key.zone, key.owner]:
             if _means(mark.rdtype, key.rdtype):
                 where = mark.key.label(subject.names[key.zone])
                 source = f" from {mark.resource}" if mark.resource else ""

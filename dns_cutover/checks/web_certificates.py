@@ -221,9 +221,12 @@ def caa_forbids(subject: Subject) -> Iterator[Spot]:
     issuers: dict[str, set[str]] = {}
     for certificate in subject.world.certificates or ():
         issuers.setdefault(f"{certificate.host}.", set()).add(certificate.issuer)
+    planned = any(key.rdtype == "CAA" for key in subject.touched)
     seen: set[tuple[str, str]] = set()
     for change in subject.changes:
         owner = change.key.owner
+        if not planned and owner not in subject.live.caa:
+            continue
         if (change.key.zone, owner) in seen or change.key.rdtype not in ("A", "AAAA", "CNAME", "HTTPS", "CAA"):
             continue
         if change.key.rdtype != "CAA" and not (is_host(owner) and name_moves(subject, change.key.zone, owner)):

@@ -13,18 +13,31 @@ from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
 from dns_cutover.records import RRset, RRsetKey
 
-_SERVERS = 2  # that are tried: marks are worth no more waiting
+_SERVERS = 2  # that are tried
+PATIENCE = 5.0  # real seconds for all: marks are worth no more waiting
 
 
 async def read_marks(
-    asker: Asker, servers: Mapping[str, Sequence[Endpoint]], keys: Collection[RRsetKey]
+    asker: Asker,
+    servers: Mapping[str, Sequence[Endpoint]],
+    keys: Collection[RRsetKey],
+    patience: float = PATIENCE,
 ) -> dict[RRsetKey, RRset]:
     """Those of `keys` that exist, each from the first of its zone's `servers` that answers. Never raises for the
-    network: what nobody answers is not there.
+    network: what nobody answers within `patience` (real seconds) is not there.
     """
     by_zone = {ref: [k for k in dict.fromkeys(keys) if k.zone == ref] for ref in servers}
-    found = await asyncio.gather(*(_of_zone(asker, servers[ref], own) for ref, own in by_zone.items() if own))
-    return {k: v for part in found for k, v in part.items()}
+    found: dict[RRsetKey, RRset] = {}
+
+    async def read(ref: str, own: Sequence[RRsetKey]) -> None:
+        found.update(await _of_zone(asker, servers[ref], own))
+
+    try:
+        async with asyncio.timeout(patience):
+            await asyncio.gather(*(read(ref, own) for ref, own in by_zone.items() if own))
+    except TimeoutError:
+        pass
+    return found
 
 
 async def _of_zone(asker: Asker, servers: Sequence[Endpoint], keys: Sequence[RRsetKey]) -> dict[RRsetKey, RRset]:

@@ -51,6 +51,29 @@ async def test_marks_are_read_from_one_server() -> None:
     assert await read_marks(asker, {"z": (gone,)}, keys) == {}
 
 
+async def test_marks_are_not_waited_for() -> None:
+    """A server that accepts and says nothing costs the patience that is given; other zones' marks are kept."""
+    good = Authoritative("ns1", ZoneVersion.from_text(ZONE, MARKS))
+    await good.start()
+    gate = asyncio.Event()
+
+    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(hold, "127.0.0.1", 0)
+    key = RRsetKey("z", "a-www.example.test.", "TXT")
+    other = RRsetKey("silent", "a-www.example.test.", "TXT")
+    try:
+        servers = {"z": (good.endpoint,), "silent": (Endpoint("ns", "127.0.0.1", silent.sockets[0].getsockname()[1]),)}
+        found = await read_marks(Asker(), servers, [key, other], patience=0.5)
+    finally:
+        gate.set()
+        silent.close()
+        await good.stop()
+    assert set(found) == {key}
+
+
 PLAN = """
 stages:
   - name: switch
