@@ -41,11 +41,17 @@ def moves_away(subject: Subject, key: RRsetKey) -> bool:
 
 
 def name_moves(subject: Subject, ref: str, owner: str) -> bool:
-    """The same for a name: none of the addresses or aliases that it has now are there in the end, and others are."""
-    keys = [RRsetKey(ref, owner, t) for t in ("A", "AAAA", "CNAME")]
-    before = {v for k in keys for v in values_at(subject, 0, k) or () if values_at(subject, 0, k) != "unknown"}
-    after = {v for k in keys for v in at_last(subject, k) or () if at_last(subject, k) != "unknown"}
+    """The same for a name: of the addresses and aliases that the plan touches none that is there now is there in the
+    end, and others are. An address of the other family that nobody touches does not count.
+    """
+    keys = [k for t in ("A", "AAAA", "CNAME") if (k := RRsetKey(ref, owner, t)) in subject.touched]
+    before = {v for k in keys for v in _known(values_at(subject, 0, k))}
+    after = {v for k in keys for v in _known(at_last(subject, k))}
     return bool(before and after) and not before & after
+
+
+def _known(values: Values) -> tuple[str, ...]:
+    return values if isinstance(values, tuple) else ()
 
 
 def is_public(subject: Subject, ref: str) -> bool:

@@ -384,6 +384,12 @@ class TestCaa:
         got = self.caa("", stages((near, a("192.0.2.20"))), "Let's Encrypt")
         assert any("CAA at www.example.test. allows digicert.com" in f.message for f in got)
 
+    def test_a_move_of_one_family_or_to_an_alias_is_a_move(self):
+        caa = '@ 60 IN CAA 0 issue ";"\n'
+        assert self.caa("www 60 IN AAAA 2001:db8::10\n" + caa)
+        alias = ('{name: www, type: A, from: ["192.0.2.10"], to: absent}', CNAME)
+        assert self.caa(caa, stages(alias))
+
     def test_no_move_no_finding(self):
         plan = stages(("{name: www, type: A, ttl: 300}",))
         assert not self.caa('@ 60 IN CAA 0 issue ";"\n', plan)
