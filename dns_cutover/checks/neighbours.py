@@ -10,6 +10,7 @@ from dns_cutover.checks.moves import at_last, name_moves
 from dns_cutover.checks.world import OwnedRecords
 from dns_cutover.records import RRset, RRsetKey
 
+_SHOWN = 100  # characters of another's text
 _ACM = ".acm-validations.aws."
 
 
@@ -51,15 +52,19 @@ def external_dns(subject: Subject) -> Iterator[Spot]:
         for mark in marks[key.zone, key.owner]:
             if _means(mark.rdtype, key.rdtype):
                 where = mark.key.label(subject.names[key.zone])
-                source = f" from {mark.resource}" if mark.resource else ""
-                owner = f" (owner {mark.owner_id})" if mark.owner_id else ""
+                source = f" from {_short(mark.resource)}" if mark.resource else ""
+                owner = f" (owner {_short(mark.owner_id)})" if mark.owner_id else ""
                 message = f"external-dns{owner} keeps {change.label}{source}, as {where} says"
-                hint = f"change {mark.resource} instead" if mark.resource else ""
+                hint = f"change {_short(mark.resource)} instead" if mark.resource else ""
                 hint = (
                     f"{hint}, or take the name out of external-dns and delete {where} before the move" if hint else ""
                 )
                 yield change.spot(message, hint)
                 break
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _means(marked: str, changed: str) -> bool:
@@ -95,7 +100,7 @@ def octodns(subject: Subject) -> Iterator[Spot]:
     for ref, zone in subject.names.items():
         meta = octodns_meta(subject.live.marks, ref, zone)
         if meta is not None and ref not in told and any(c.key.zone == ref for c in subject.changes):
-            said = ", ".join(subject.live.marks[meta].values)[:120]
+            said = _short(", ".join(subject.live.marks[meta].values))
             message = f"octoDNS writes the zone {zone.rstrip('.')}, as {meta.label(zone)} says: {said}"
             yield Spot(subject.zone_path(ref, "zone"), message)
 
@@ -202,7 +207,7 @@ def _is_the_end(subject: Subject, change: Located, there: RRset) -> bool:
 
 def _owned(change: Located, owned: OwnedRecords, at: tuple[str, str], there: RRset | None) -> Spot:
     place = owned.places.get(at, "")
-    what = f"put back {', '.join(there.values[:3])}" if there is not None else "put back what it has"
+    what = f"put back {', '.join(map(_short, there.values[:3]))}" if there is not None else "put back what it has"
     run = "the next terraform apply" if owned.tool == "Terraform" else "the next octodns-sync --doit"
     where = f"{owned.file} ({place})" if place else owned.file
     message = f"{owned.tool} keeps {change.label} in {where}: {run} would {what}"

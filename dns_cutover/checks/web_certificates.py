@@ -96,7 +96,9 @@ def certificate_of_another(subject: Subject) -> Iterator[Spot]:
     or a wildcard for its first label. The certificate is read even if nobody trusts it.
     """
     for end, found in _looked(subject):
-        if found.names and not covers(found.names, end.host):
+        if not found.names and not found.problem:
+            yield end.change.spot(f"{_side(end)} shows a certificate without a name, which does not cover {end.host}")
+        elif found.names and not covers(found.names, end.host):
             more = f" and {len(found.names) - _NAMES_SHOWN} more" if len(found.names) > _NAMES_SHOWN else ""
             names = ", ".join(found.names[:_NAMES_SHOWN]) + more
             yield end.change.spot(f"{_side(end)} shows a certificate for {names}, which does not cover {end.host}")
@@ -190,10 +192,10 @@ def no_certificate(subject: Subject) -> Iterator[Spot]:
     certificates = subject.world.certificates or ()
     shown = {(c.host, c.address, c.port) for c in certificates if c.names}
     for end, found in _looked(subject):
-        if found.names or found.problem.startswith("not trusted"):
+        if found.names or not found.problem or found.problem.startswith("not trusted"):
             continue
         old = next((place for place in old_endpoints(subject, (end.host,)) if place in shown), None)
-        message = f"{_side(end)} shows no certificate for {end.host}: {found.problem or 'it names nobody'}"
+        message = f"{_side(end)} shows no certificate for {end.host}: {found.problem}"
         if old is not None:
             yield end.change.spot(f"{message}, but the old side {old[1]} does", severity="error")
         else:

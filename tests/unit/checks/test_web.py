@@ -255,6 +255,11 @@ class TestCertificates:
         assert {k: f.severity for k, f in got.items()} == {"DC601": "error", "DC602": "warning"}
         assert "a.test, b.test, c.test and 1 more" in got["DC601"].message
 
+    def test_a_certificate_without_names(self):
+        """A common name alone counts for nothing (RFC 9525 section 2)."""
+        got = self.judged(self.shown(names=()))
+        assert {k: f.severity for k, f in got.items()} == {"DC601": "error"}
+
     def test_a_closed_port_says_little(self):
         got = self.judged(self.shown(names=(), not_after=None, problem="connection refused"))
         assert {k: f.severity for k, f in got.items()} == {"DC604": "info"}
