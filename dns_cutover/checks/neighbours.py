@@ -179,7 +179,9 @@ _STATE = OwnedRecords(
     needs="owner-file",
     fires=Example(_A, note="The state says that Terraform keeps www A.", facts={"owned": (_STATE,)}),
     silent=Example(
-        _stage('{name: api, type: A, from: ["192.0.2.10"], to: ["192.0.2.20"]}'), facts={"owned": (_STATE,)}
+        _stage('{name: api, type: A, from: ["192.0.2.10"], to: ["192.0.2.20"]}'),
+        note="The state says that Terraform keeps www A.",
+        facts={"owned": (_STATE,)},
     ),
 )
 def owned_by_file(subject: Subject) -> Iterator[Spot]:

@@ -87,8 +87,13 @@ def _side(end: Endpoint) -> str:
     hint="install a certificate for the name on the new side first, or point to the right target",
     source="RFC 9525 section 6.3",
     needs="probe",
-    fires=Example(_STAGE, zone=_ZONE, note="192.0.2.20 is another customer's.", facts=_shown(("www.elsewhere.test",))),
-    silent=Example(_STAGE, zone=_ZONE, facts=_shown(("*.example.test",))),
+    fires=Example(
+        _STAGE,
+        zone=_ZONE,
+        note="192.0.2.20 shows a certificate for www.elsewhere.test.",
+        facts=_shown(("www.elsewhere.test",)),
+    ),
+    silent=Example(_STAGE, zone=_ZONE, note="It shows one for *.example.test.", facts=_shown(("*.example.test",))),
 )
 def certificate_of_another(subject: Subject) -> Iterator[Spot]:
     """With --probe every new address is connected to on port 443 (an HTTPS record's port where it has one), with the
@@ -115,6 +120,7 @@ def certificate_of_another(subject: Subject) -> Iterator[Spot]:
     fires=Example(
         "zone: example.com\n" + _STAGE,
         zone=_ZONE,
+        note="The certificate of 192.0.2.20 is self-signed.",
         facts={
             "certificates": (
                 Certificate(
@@ -128,7 +134,7 @@ def certificate_of_another(subject: Subject) -> Iterator[Spot]:
             )
         },
     ),
-    silent=Example(_STAGE, zone=_ZONE, facts=_shown()),
+    silent=Example(_STAGE, zone=_ZONE, note="It is of a CA that this machine trusts.", facts=_shown()),
 )
 def certificate_not_trusted(subject: Subject) -> Iterator[Spot]:
     """A self-signed certificate, an intermediate certificate that the server forgets to send, or a CA of the house: the
@@ -153,8 +159,15 @@ def certificate_not_trusted(subject: Subject) -> Iterator[Spot]:
     hint="renew it before the move, and see that the renewal works on the new side",
     source="RFC 5280 section 4.1.2.5",
     needs="probe",
-    fires=Example(_STAGE, zone=_ZONE, note="It expires in two days.", facts=_shown(not_after=1773144000.0 + 2 * 86400)),
-    silent=Example(_STAGE, zone=_ZONE, facts=_shown(not_after=1773144000.0 + 60 * 86400)),
+    fires=Example(
+        _STAGE,
+        zone=_ZONE,
+        note="The certificate of 192.0.2.20 expires in two days.",
+        facts=_shown(not_after=1773144000.0 + 2 * 86400),
+    ),
+    silent=Example(
+        _STAGE, zone=_ZONE, note="It expires in 60 days.", facts=_shown(not_after=1773144000.0 + 60 * 86400)
+    ),
 )
 def certificate_expires(subject: Subject) -> Iterator[Spot]:
     """A certificate that renews by itself is renewed a third of its life before its end. One that ends soon was copied
@@ -181,8 +194,8 @@ def certificate_expires(subject: Subject) -> Iterator[Spot]:
     hint="see whether the service runs there, and whether a firewall lets this machine in",
     source="RFC 8446",
     needs="probe",
-    fires=Example(_STAGE, zone=_ZONE, facts=_shown((), problem="connection refused")),
-    silent=Example(_STAGE, zone=_ZONE, facts=_shown()),
+    fires=Example(_STAGE, zone=_ZONE, note="192.0.2.20 refuses it.", facts=_shown((), problem="connection refused")),
+    silent=Example(_STAGE, zone=_ZONE, note="192.0.2.20 shows a certificate.", facts=_shown()),
 )
 def no_certificate(subject: Subject) -> Iterator[Spot]:
     """Not every name is a web server's, so that a closed port 443 alone says little. Where the new address shows no
@@ -210,8 +223,8 @@ def no_certificate(subject: Subject) -> Iterator[Spot]:
     hint="add the CA that issues for the new side to the CAA set, or take out the one that forbids",
     source="RFC 8659 section 4",
     needs="live",
-    fires=Example(_STAGE, zone=_ZONE, elsewhere='example.test. 3600 IN CAA 0 issue ";"\n'),
-    silent=Example(_STAGE, zone=_ZONE, elsewhere='example.test. 3600 IN CAA 0 issue "letsencrypt.org"\n'),
+    fires=Example(_STAGE, zone=_ZONE + '@ 3600 IN CAA 0 issue ";"\n'),
+    silent=Example(_STAGE, zone=_ZONE + '@ 3600 IN CAA 0 issue "letsencrypt.org"\n'),
 )
 def caa_forbids(subject: Subject) -> Iterator[Spot]:
     """Before a CA issues it looks for CAA at the name, and then at its parents, and obeys the first set that it finds.
