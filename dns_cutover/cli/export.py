@@ -113,8 +113,8 @@ async def _book(
     if isinstance(given, Runbook):
         return given, None
     examined = await examine(given, setting)
-    print_findings(tuple(f for f in examined.findings if f.severity == "error"), given.document.lines)
     if examined.book is None or examined.live is None:
+        print_findings(examined)
         raise Invalid(f"{source} cannot be compiled", "Its findings are above.", (f"dns-cutover validate {source}",))
     return examined.book, examined.live.rrsets
 
@@ -130,14 +130,13 @@ async def _live(book: Runbook, setting: Setting) -> Mapping[RRsetKey, RRset | No
     found: dict[RRsetKey, RRset | None] = {}
     for view in (await live_lookup(book, setting).authoritative(keys)).views:
         for key, rrset in view.rrsets.items():
-            values = rrset.values if rrset is not None else None
-            if key in found and (there := found[key]) is not None and there.values != values:
+            there = found.setdefault(key, rrset)
+            if (there.values if there is not None else None) != (rrset.values if rrset is not None else None):
                 raise Unavailable(
                     f"the servers disagree about {book.label(key)}",
                     "The run edits some of its values; the others can only be looked at.",
                     (f"dns-cutover check {key.owner} {key.rdtype}",),
                 )
-            found.setdefault(key, rrset)
     if missing := [k for k in keys if k not in found]:
         raise Unavailable(
             f"no server tells what {book.label(missing[0])} is now",

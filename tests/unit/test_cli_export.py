@@ -113,6 +113,34 @@ async def test_from_a_runbook_and_from_a_run(plan: Path, server: Authoritative, 
     assert "no server tells what @ TXT is now" in err
 
 
+@pytest.fixture
+async def second(plan: Path, server: Authoritative):
+    """Another server of the same zone, which the plan then lists as well."""
+    other = Authoritative("ns2", ZoneVersion.from_text("example.test.", ZONE))
+    await other.start()
+    list_both(plan, other.endpoint.port)
+    yield other
+    await other.stop()
+
+
+def list_both(plan: Path, port: int) -> None:
+    text = plan.read_text()
+    both = text.replace('"]}\nsafety', f'", "127.0.0.1:{port}"]}}\nsafety')
+    assert both != text
+    plan.write_text(both)
+
+
+async def test_servers_that_disagree(plan: Path, second: Authoritative, tmp_path: Path) -> None:
+    """What others have at a name is not guessed from one of two answers."""
+    book = tmp_path / "book.json"
+    code, _, err = await call(tmp_path, "preview", str(plan), "-o", str(book))
+    assert code == 0, err
+    second.publish(ZoneVersion.from_text("example.test.", ZONE.replace("other=1", "other=2")))
+    code, out, err = await call(tmp_path, "export", str(book), "--format", "zone")
+    assert (code, out) == (1, "")
+    assert "the servers disagree about @ TXT" in err
+
+
 async def test_errors_are_one_message(plan: Path, tmp_path: Path) -> None:
     for arguments, code, text in (
         (("nope.yaml", "--format", "zone"), 1, "There is no such file"),

@@ -185,12 +185,22 @@ def test_octodns_says_what_it_cannot_have() -> None:
             ("u", "TXT", (quote_text("naïve"),)),
             ("q", "TXT", (quote_text('a" "b'),)),
             ("b", "TXT", (quote_text("a\\;b"),)),
+            ("c", "CAA", ('0 issue "a\\"b"',)),
+            ("d", "CNAME", ("a", "b")),
+            (r"e\032f", "A", ("192.0.2.1",)),
+            ("h", "HTTPS", ('1 . key65000="a b"',)),
+            ("n", "NAPTR", (r'1 2 "\200" "" "" .',)),
         ),
         "octodns",
     )
-    assert re.findall(r"^# (\w+ \w+): octoDNS cannot have it: (.*)$", text, re.MULTILINE) == [
+    assert re.findall(r"^# (\S+ \w+): octoDNS cannot have it: (.*)$", text, re.MULTILINE) == [
         ("b TXT", "octoDNS would read its text as something else"),
+        ("c CAA", "octoDNS does not escape its value"),
+        ("d CNAME", "it has several values"),
+        ("e\\032f A", "its name has an escape"),
+        ("h HTTPS", "its key65000 has an escape"),
         ("l LOC", "it has no type LOC"),
+        ("n NAPTR", "its text is not ASCII"),
         ("q TXT", "octoDNS would read its text as something else"),
         ("u TXT", "its text is not ASCII"),
     ]
@@ -318,6 +328,15 @@ def test_terraform_route53() -> None:
     ) in text
     assert f'"{"A" * 255}\\"\\"A",' in text
     assert '"\\\\377",' in text
+
+
+def test_what_a_terraform_provider_lacks() -> None:
+    """A type without a resource, a second value where one is allowed, and the apex where a name is required."""
+    lacks = "the provider has no resource for it"
+    text = export_text(state(("@", "NS", ("ns1",)), ("p", "PTR", ("a", "b"))), "terraform")
+    assert re.findall(rf"^# (\S+ \w+): {lacks}", text, re.MULTILINE) == ["@ NS", "p PTR"]
+    text = export_text(state(("d", "DNAME", ("other.test.",)), provider="route53"), "terraform")
+    assert f"# d DNAME: {lacks}. TTL 300\n#   other.test.\n" in text
 
 
 def test_names_of_resources_are_unique() -> None:
