@@ -1,7 +1,8 @@
-"""DC1xx: the plan itself. Most of these are found while the plan is read, in `plan/`."""
+"""DC1xx: the plan itself. DC101-DC125 are found while the plan is read, in `plan/`."""
 
 from __future__ import annotations
 
+from dns_cutover.checks import plan_form, plan_sense
 from dns_cutover.checks.interface import Check
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (*plan_form.CHECKS, *plan_sense.CHECKS)

@@ -61,7 +61,7 @@ def parse_rdata(rdtype: str, text: str, origin: str | None = None) -> dns.rdata.
         rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), tok, base, relativize=False)
         rdata.to_wire()  # some limits show only in wire format
     except (dns.exception.DNSException, ValueError, UnicodeError, OverflowError, IndexError) as exc:
-        raise InvalidRdata(f"{text!r} is not {rdtype} data: {exc or type(exc).__name__}") from None
+        raise InvalidRdata(f"{text!r} is not {rdtype} data: {str(exc).rstrip('.') or type(exc).__name__}") from None
     return canonical(rdata)
 
 

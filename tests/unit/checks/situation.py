@@ -59,12 +59,13 @@ Zone = Mapping[tuple[str, str], RRset]
 
 
 def plan_text(example: Example) -> str:
-    """The standard plan with what the example replaces or adds at the top level."""
-    return standard(example.plan)
+    """The standard plan with what the example replaces or adds at the top level, or the example's own file."""
+    return example.plan if example.whole else standard(example.plan)
 
 
 def standard(plan: str) -> str:
-    given = plan.lstrip("\n")
+    given = plan.lstrip("
+")
     keys = {line.split(":")[0] for line in given.splitlines() if line[:1].isalpha()}
     several = "zones" in keys
     head = "".join(t for k, t in TOP.items() if k not in keys and not (several and k in ("zone", "provider")))

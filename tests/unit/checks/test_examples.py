@@ -48,3 +48,8 @@ def test_says_what_a_reader_needs(check: Check) -> None:
 
 def test_ids_are_unique() -> None:
     assert len({c.id for c in CHECKS}) == len(CHECKS)
+
+
+def test_the_loader_finds_what_the_registry_lists() -> None:
+    """The ids that the loader gives, and the checks that have no function of their own, are the same, title for title."""
+    assert {c.id: c.title for c in CHECKS if c.find is None} == PLAN_CHECKS
