@@ -39,6 +39,13 @@ def quote_text(value: str | bytes) -> str:
     return " ".join(f'"{_escape(chunk)}"' for chunk in chunks)
 
 
+def text_strings(value: str) -> tuple[str, ...]:
+    """The strings of TXT RDATA in zone-file form; octets that are no UTF-8 are replaced. Raises InvalidRdata."""
+    rdata = parse_rdata("TXT", value)
+    strings: tuple[bytes, ...] = getattr(rdata, "strings", ())
+    return tuple(s.decode(errors="replace") for s in strings)
+
+
 def _escape(chunk: bytes) -> str:
     out = []
     for octet in chunk:

@@ -1,0 +1,179 @@
+"""What a plan's texts say and where they stand, and which changes users notice. Pure; shared by families."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from dns_cutover.checks.interface import Located, Subject
+from dns_cutover.checks.targets import POSITIONS
+from dns_cutover.plan.expand import owners, rdata_value, zone_refs
+from dns_cutover.plan.models import (
+    ChangeConfig,
+    CommandProbe,
+    DnsProbe,
+    HttpProbe,
+    ProbeConfig,
+    SmtpProbe,
+    Stage,
+    TcpProbe,
+)
+from dns_cutover.plan.places import Path
+from dns_cutover.records import absolute_name, canonical_type
+from dns_cutover.runbook.model import StepKind
+from dns_cutover.timing.lifetime import CachePolicy, lifetime
+
+# Types that decide where a service is found. TXT, CAA and the like change what is said about it.
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60))
+SERVICE_TYPES = frozenset({"A", "AAAA", "CNAME", "HTTPS", "MX", "NS", "SRV", "SVCB"})
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A change as it is written, with its canonical type and its place. `refs`: the zones that it is meant in."""
+
+    change: ChangeConfig
+    rdtype: str
+    stage: Stage
+    n: int
+    path: Path
+    refs: tuple[str, ...]
+
+    def names(self) -> Iterator[tuple[Path, str]]:
+        """The owner names, each with its place."""
+        if self.change.names:
+            yield from (((*self.path, "names", k), name) for k, name in enumerate(self.change.names))
+        elif self.change.name is not None:
+            yield (*self.path, "name"), self.change.name
+
+    def values(self) -> Iterator[tuple[Path, str]]:
+        """The values that the change writes, each with its place; those it only expects are not among them."""
+        for key, texts in (("to", self.change.to), ("add", self.change.add)):
+            if isinstance(texts, tuple):
+                yield from (((*self.path, key, k), text) for k, text in enumerate(texts))
+
+
+def written(subject: Subject) -> Iterator[Written]:
+    """Every change of the plan as it is written, in its order."""
+    names = subject.names
+    for n, stage in enumerate(subject.loaded.plan.stages):
+        for m, change in enumerate(stage.changes):
+            refs = change.in_ or zone_refs(owners(change)[0], (), names)
+            yield Written(change, canonical_type(change.type), stage, n, ("stages", n, "changes", m), refs)
+
+
+def value_path(subject: Subject, change: Located, value: str) -> Path:
+    """Where the canonical `value` that `change` brings is written."""
+    config = change.stage.changes[change.planned.index]
+    origin = subject.names[change.key.zone]
+    for key, texts in (("to", config.to), ("add", config.add)):
+        for k, text in enumerate(texts if isinstance(texts, tuple) else ()):
+            if rdata_value(change.key.rdtype, text, origin) == value:
+                return (*change.path, key, k)
+    return change.path
+
+
+def target_word(rdtype: str, text: str) -> str:
+    """The host's name in a value as it is written; empty for types without one."""
+    position, words = POSITIONS.get(rdtype), text.split()
+    return words[position] if position is not None and len(words) > position else ""
+
+
+def replaced(subject: Subject) -> dict[int, list[Located]]:
+    """By stage: the changes after which users find a service elsewhere. Stages without such are left out.
+
+    Names below an underscore label are no services of their own, except those of SRV (RFC 8552): a DKIM key is not
+    connected to. What is new, and what only goes, moves nobody; an address that makes room for an alias, or an alias
+    for an address, does.
+    """
+    out: dict[int, list[Located]] = {}
+    at_name: dict[tuple[int, str, str], list[Located]] = {}
+    for c in subject.changes:
+        if not serves(c):
+            continue
+        p = c.planned
+        whole = p.kind == "set" and p.before is not None and p.after is not None
+        if whole or (p.kind == "values" and p.remove):
+            out.setdefault(c.n, []).append(c)
+        elif p.kind == "set":
+            at_name.setdefault((c.n, c.key.zone, c.key.owner), []).append(c)
+    for (n, _, _), changes in at_name.items():
+        if len({c.planned.after is None for c in changes}) == 2 and any(c.key.rdtype == "CNAME" for c in changes):
+            out.setdefault(n, []).extend(c for c in changes if c.planned.after is not None)
+    return out
+
+
+def serves(change: Located) -> bool:
+    """Whether users find a service by the RRset."""
+    owner, rdtype = change.key.owner, change.key.rdtype
+    return rdtype in SERVICE_TYPES and (rdtype == "SRV" or not (owner.startswith("_") or "._" in owner))
+
+
+def watched(subject: Subject, n: int) -> float | None:
+    """For how many seconds the probes of stage `n` ask at least, if nothing is late: from the change until the bake
+    ends. None offline where that depends on what is live, as for names that are new.
+    """
+    plan = subject.loaded.plan
+    stage = plan.stages[n]
+    gate = stage.propagation or plan.propagation
+    if subject.book is not None:
+        steps = (s for s in subject.book.steps if s.stage == stage.name and s.kind is StepKind.CONVERGE and s.resolvers)
+        tail = max((x.old_s for s in steps for x in s.exposures), default=0.0)
+        return gate.round_gap + tail + stage.bake
+    tail = 0.0
+    policy = CachePolicy(tuple(plan.ttl.resolver_floor) or (0.0,), plan.ttl.client_floor)
+    for change in stage.changes:
+        if change.from_ == "absent" or not (change.from_ is not None or change.remove):
+            return None
+        tail = lifetime((stage.ttl or plan.ttl).lower_to, policy)
+    return gate.round_gap + tail + stage.bake
+
+
+def endpoint(probe: ProbeConfig) -> tuple[object, ...]:
+    """What a probe asks: equal for two probes that see the same thing, whatever they expect of it."""
+    match probe:
+        case TcpProbe() | SmtpProbe():
+            return ("tcp", probe.target.rstrip(".").lower(), probe.port)
+        case HttpProbe():
+            return ("http", probe.url, probe.address)
+        case DnsProbe():
+            return ("dns", absolute_name(probe.question), canonical_type(probe.rrtype), probe.server)
+        case CommandProbe():
+            return ("command", probe.argv)
+
+
+def probe_yaml(change: Located, side: Literal["new", "old"]) -> str:
+    """A probe of one side of a change, to be copied into the plan and completed."""
+    p = change.planned
+    old = (p.before if isinstance(p.before, tuple) else ()) or p.remove
+    values = (p.after or p.add) if side == "new" else old
+    name = f"{change.stage.name[:50]}-{side}"
+    role = ", role: way_back" if side == "old" else ""
+    host = change.key.owner.removesuffix(".").replace("*", "any", 1)
+    value = values[0] if values else side.upper()
+    words = value.split()
+    match change.key.rdtype:
+        case "A" | "AAAA":
+            return f'{{type: http, name: {name}, url: "https://{host}/", address: "{value}"{role}}}'
+        case "MX" if len(words) == 2:
+            target = words[1].removesuffix(".")
+            return f'{{type: tcp, name: {name}, target: {target}, port: 25, expect: "220"{role}}}'
+        case "SRV" if len(words) == 4:
+            return f"{{type: tcp, name: {name}, target: {words[3].removesuffix('.')}, port: {words[2]}{role}}}"
+        case "CNAME" if side == "old":
+            return f"{{type: tcp, name: {name}, target: {value.removesuffix('.')}, port: 443{role}}}"
+        case "NS":
+            return (
+                f"{{type: dns, name: {name}, question: {host}., rrtype: SOA, server: ADDRESS-OF-{side.upper()}{role}}}"
+            )
+        case _:
+            return f'{{type: http, name: {name}, url: "https://{host}/"{role}}}'
+
+
+def duration(seconds: float) -> str:
+    """A duration as the plan writes it: in the largest unit that leaves a whole number."""
+    whole = round(seconds)
+    if abs(seconds - whole) > 1e-6:
+        return f"{seconds:g}s"
+    return next((f"{whole // size}{unit}" for unit, size in _UNITS if whole and whole % size == 0), f"{whole}s")
