@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dns_cutover.checks import plan_form, plan_names, plan_probes, plan_run, plan_sense, plan_values
+from dns_cutover.checks import plan_form, plan_names, plan_probes, plan_run, plan_sense, plan_text, plan_values
 from dns_cutover.checks.interface import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -10,6 +10,7 @@ CHECKS: tuple[Check, ...] = (
     *plan_sense.CHECKS,
     *plan_names.CHECKS,
     *plan_values.CHECKS,
+    *plan_text.CHECKS,
     *plan_probes.CHECKS,
     *plan_run.CHECKS,
 )

@@ -1,28 +1,21 @@
-"""DC131-DC136: values that parse, and are hardly what is meant."""
+"""DC131-DC133, DC136: values that parse, and are hardly what is meant."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
-from dns_cutover.checks.moves import value_path, written
+from dns_cutover.checks.moves import value_path
 from dns_cutover.checks.targets import POSITIONS, targets_of
 from dns_cutover.plan.expand import rdata_value
-from dns_cutover.records import RRsetKey, text_strings
+from dns_cutover.plan.places import Path
+from dns_cutover.records import RRsetKey
 
 _POINTERS = frozenset({"MX", "NS", "SRV"})
 _SECTIONS = {"MX": "RFC 2181 section 10.3", "NS": "RFC 2181 section 10.3", "SRV": "RFC 2782"}
 _MX = '{name: "@", type: MX, from: [10 mx.oldmail.test.], to: [%s]}'
-# What begins a term of SPF (RFC 7208 section 12) and a tag of DMARC or DKIM: it never follows a letter.
-_SPF_TERM = re.compile(
-    r"[+?~-]?(?:(?:include|exists|ip4|ip6|ptr|mx|a):|(?:redirect|exp)=|[+?~-]?all\b|(?:a|mx|ptr)(?:/|\s|$))", re.I
-)
-_TAG = re.compile(r"(?:v|p|sp|np|k|t|s|h|n|g|rua|ruf|adkim|aspf|fo|pct|rf|ri)\s*=\s*[^=\s]", re.I)
-_TAGGED = ("v=dmarc1", "v=dkim1", "v=stsv1", "v=tlsrptv1", "v=bimi1")
 
 
 def _stage(*changes: str) -> str:
@@ -203,87 +196,6 @@ def points_to_alias(subject: Subject) -> Iterator[Spot]:
 
 
 @check(
-    "DC134",
-    "warning",
-    "strings of a TXT value run into each other",
-    why="Strings are joined without a space, so that two words become one that means nothing.",
-    hint="write the text as a whole, without quotes inside: it is split where it must be",
-    source="RFC 7208 section 3.3",
-    fires=Example(
-        _stage(
-            """{name: "@", type: TXT, add: ['"v=spf1 include:spf.oldmail.test" "include:spf.newmail.test -all"']}"""
-        ),
-    ),
-    silent=Example(_stage("""{name: "@", type: TXT, add: ["v=spf1 include:spf.newmail.test -all"]}""")),
-)
-def joined_strings(subject: Subject) -> Iterator[Spot]:
-    """One TXT value can consist of several strings, and whoever reads SPF, DKIM or DMARC joins them with nothing in
-    between. A text that was split by hand at a space loses that space. Given as one text, a value of any length is
-    split into strings of 255 octets when it is published.
-    """
-    for w in written(subject):
-        for path, text in w.values() if w.rdtype in ("TXT", "SPF") else ():
-            if not text.startswith('"'):
-                continue
-            strings = text_strings(rdata_value(w.rdtype, text, "."))
-            kind = "".join(strings[:2]).lower()
-            joints = [n for n, (a, b) in enumerate(pairwise(strings)) if _run_together(kind, a, b)]
-            if joints:
-                first = joints[0]
-                whole = "".join(s + " " * (n in joints) for n, s in enumerate(strings))
-                message = f"…{strings[first][-20:]} and {strings[first + 1][:20]}… are joined to one word"
-                yield Spot(path, message, f'write one text: "{whole[:300]}"')
-
-
-def _run_together(kind: str, left: str, right: str) -> bool:
-    """Whether two strings of a text that begins with `kind` were split at a space, or after a tag."""
-    if len(left.encode()) >= 255 or not left or not right or left[-1].isspace() or right[0].isspace():
-        return False
-    if kind.startswith("v=spf1"):
-        return _SPF_TERM.match(right) is not None
-    return kind.startswith(_TAGGED) and left[-1] != ";" and _TAG.match(right) is not None
-
-
-@check(
-    "DC135",
-    "warning",
-    "a TXT text with characters that are hardly meant",
-    why="TXT is published letter by letter, and whoever reads it takes it so.",
-    hint="write the text alone: quotes and escapes of zone files do not belong into it",
-    source="RFC 1035 section 3.3.14",
-    fires=Example(_stage("{name: s1._domainkey, type: TXT, from: absent, to: ['v=DKIM1\\; k=rsa\\; p=MIIB']}")),
-    silent=Example(_stage('{name: s1._domainkey, type: TXT, from: absent, to: ["v=DKIM1; k=rsa; p=MIIB"]}')),
-)
-def odd_text(subject: Subject) -> Iterator[Spot]:
-    """A text copied from a zone file brings its escapes along, one copied from a web page its curly quotes and its
-    spaces. The plan takes text as text, so that they would all be published, and a verifier would not know the record
-    again.
-    """
-    for w in written(subject):
-        for path, text in w.values() if w.rdtype in ("TXT", "SPF") else ():
-            if what := _text_trouble(text):
-                yield Spot(path, f"the text {what[0]}", what[1])
-
-
-def _text_trouble(text: str) -> tuple[str, str] | None:
-    """What is odd about a value, and what to do."""
-    if text.startswith('"'):
-        return None
-    if text != text.strip():
-        return "begins or ends with a space or a line's end", "take it away; after | write |- in YAML"
-    if '" "' in text or (text.endswith('"') and text.count('"') % 2):
-        return "has quotes inside, which would be published", "write it without quotes"
-    if re.search(r'\\[;"]', text):
-        return "has a backslash, which would be published", r"write ; and not \;"
-    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text):
-        return "has a line's end or another control character inside", "write it in one line"
-    if not text.isascii() and text.lower().startswith(("v=spf1", *_TAGGED)):
-        odd = next(c for c in text if ord(c) > 0x7F)
-        return f"has {odd!r} (U+{ord(odd):04X}), which its format does not know", "type it anew in plain letters"
-    return None
-
-
-@check(
     "DC136",
     "warning",
     "a value stands twice in a list",
@@ -298,24 +210,32 @@ def value_twice(subject: Subject) -> Iterator[Spot]:
     Texts that differ in case only are two values to DNS, though hardly to their author, and not every server can tell
     them apart.
     """
-    for w in written(subject):
-        origin = subject.names[w.refs[0]]
-        for key, texts in (
-            ("from", w.change.from_),
-            ("to", w.change.to),
-            ("remove", w.change.remove),
-            ("add", w.change.add),
-        ):
-            if not isinstance(texts, tuple) or len(texts) < 2:
-                continue
-            seen: dict[str, str] = {}
-            for k, text in enumerate(texts):
-                value = rdata_value(w.rdtype, text, origin)
-                alike = value.lower() if w.rdtype in ("TXT", "SPF") else value
-                if alike in seen:
-                    what = "stands twice" if seen[alike] == value else "differs in case only from another value"
-                    yield Spot((*w.path, key, k), f"{text[:100]} {what}")
-                seen.setdefault(alike, value)
+    seen_changes: set[Path] = set()
+    for c in subject.changes:
+        if c.path in seen_changes:
+            continue
+        seen_changes.add(c.path)
+        config, p = c.stage.changes[c.planned.index], c.planned
+        before = p.before if isinstance(p.before, tuple) else None
+        pairs = ((config.from_, before), (config.to, p.after), (config.remove, p.remove), (config.add, p.add))
+        for key, (texts, values) in zip(("from", "to", "remove", "add"), pairs, strict=True):
+            if isinstance(texts, tuple) and len(texts) > 1:
+                yield from _alike(c, key, texts, values or (), subject.names[c.key.zone])
 
 
-CHECKS = (address_literal, points_to_new_alias, points_to_alias, joined_strings, odd_text, value_twice)
+def _alike(c: Located, key: str, texts: tuple[str, ...], values: tuple[str, ...], origin: str) -> Iterator[Spot]:
+    """Which of the texts say what another one says."""
+    by_case = c.key.rdtype in ("TXT", "SPF")
+    if len({v.lower() for v in values} if by_case else values) == len(texts):
+        return
+    seen: dict[str, str] = {}
+    for k, text in enumerate(texts):
+        value = rdata_value(c.key.rdtype, text, origin)
+        alike = value.lower() if by_case else value
+        if alike in seen:
+            what = "stands twice" if seen[alike] == value else "differs in case only from another value"
+            yield Spot((*c.path, key, k), f"{text[:100]} {what}")
+        seen.setdefault(alike, value)
+
+
+CHECKS = (address_literal, points_to_new_alias, points_to_alias, value_twice)

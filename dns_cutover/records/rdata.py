@@ -84,9 +84,10 @@ def canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     return rdata.replace(**changed) if changed else rdata
 
 
+@lru_cache(maxsize=65536)
 def canonical_rdata(rdtype: str, text: str, origin: str | None = None) -> str:
     """`text` (zone-file form, names relative to `origin`) in canonical zone-file form. Raises InvalidRdata."""
-    return rdata_text(parse_rdata(rdtype, text, origin))
+    return parse_rdata(rdtype, text, origin).to_text()
 
 
 def rdata_text(rdata: dns.rdata.Rdata) -> str:
