@@ -14,6 +14,7 @@ from dns_cutover.plan.models import (
     CommandProbe,
     DnsProbe,
     HttpProbe,
+    Plan,
     ProbeConfig,
     SmtpProbe,
     Stage,
@@ -80,6 +81,14 @@ def target_word(rdtype: str, text: str) -> str:
     return words[position] if position is not None and len(words) > position else ""
 
 
+def by_stage(subject: Subject) -> dict[int, list[Located]]:
+    """The changes of each stage."""
+    out: dict[int, list[Located]] = {}
+    for c in subject.changes:
+        out.setdefault(c.n, []).append(c)
+    return out
+
+
 def replaced(subject: Subject) -> dict[int, list[Located]]:
     """By stage: the changes after which users find a service elsewhere. Stages without such are left out.
 
@@ -93,9 +102,9 @@ def replaced(subject: Subject) -> dict[int, list[Located]]:
         if not serves(c):
             continue
         p = c.planned
-        whole = p.kind == "set" and p.before is not None and p.after is not None
-        if whole or (p.kind == "values" and p.remove):
-            out.setdefault(c.n, []).append(c)
+        if p.kind == "values" or (p.before is not None and p.after is not None):
+            if p.remove or p.before == "live" or set(p.before or ()) - set(p.after or ()):
+                out.setdefault(c.n, []).append(c)
         elif p.kind == "set":
             at_name.setdefault((c.n, c.key.zone, c.key.owner), []).append(c)
     for (n, _, _), changes in at_name.items():
@@ -110,24 +119,43 @@ def serves(change: Located) -> bool:
     return rdtype in SERVICE_TYPES and (rdtype == "SRV" or not (owner.startswith("_") or "._" in owner))
 
 
-def watched(subject: Subject, n: int) -> float | None:
-    """For how many seconds the probes of stage `n` ask at least, if nothing is late: from the change until the bake
+def watched(subject: Subject) -> tuple[float | None, ...]:
+    """For how many seconds the probes of each stage ask at least, if nothing is late: from the change until the bake
     ends. None offline where that depends on what is live, as for names that are new.
     """
     plan = subject.loaded.plan
-    stage = plan.stages[n]
-    gate = stage.propagation or plan.propagation
+    tails: dict[str, float] | None = None
     if subject.book is not None:
-        steps = (s for s in subject.book.steps if s.stage == stage.name and s.kind is StepKind.CONVERGE and s.resolvers)
-        tail = max((x.old_s for s in steps for x in s.exposures), default=0.0)
-        return gate.round_gap + tail + stage.bake
+        steps = [s for s in subject.book.steps if s.kind is StepKind.CONVERGE and s.resolvers]
+        tails = {s.stage: max((x.old_s for x in s.exposures), default=0.0) for s in steps}
+    out: list[float | None] = []
+    for stage in plan.stages:
+        tail = tails.get(stage.name, 0.0) if tails is not None else _tail(plan, stage)
+        gate = stage.propagation or plan.propagation
+        out.append(gate.round_gap + tail + stage.bake if tail is not None else None)
+    return tuple(out)
+
+
+def _tail(plan: Plan, stage: Stage) -> float | None:
+    """The most that an old answer can live after the stage's change, by the plan alone; None if that is not known."""
     tail = 0.0
     policy = CachePolicy(tuple(plan.ttl.resolver_floor) or (0.0,), plan.ttl.client_floor)
     for change in stage.changes:
         if change.from_ == "absent" or not (change.from_ is not None or change.remove):
             return None
         tail = lifetime((stage.ttl or plan.ttl).lower_to, policy)
-    return gate.round_gap + tail + stage.bake
+    return tail
+
+
+def decides(probe: ProbeConfig) -> bool:
+    """Whether the probe's failures count."""
+    return probe.role == "health" and not probe.report_only
+
+
+def additive(change: Located) -> bool:
+    """Whether the change only adds a name or values. A rollback leaves it in place, unless the plan says otherwise."""
+    p = change.planned
+    return bool((p.kind == "set" and p.before is None and p.after) or (p.add and not p.remove))
 
 
 def endpoint(probe: ProbeConfig) -> tuple[object, ...]:

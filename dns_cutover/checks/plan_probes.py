@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, check
-from dns_cutover.checks.moves import duration, endpoint, probe_yaml, replaced, watched
+from dns_cutover.checks.moves import decides, duration, endpoint, probe_yaml, replaced, watched
 from dns_cutover.plan.models import CommandProbe, DnsProbe, HttpProbe, ProbeConfig, Stage
 from dns_cutover.plan.places import Path
 from dns_cutover.probes.interface import KINDS, MAX_TIMEOUT
@@ -47,7 +47,7 @@ def no_probe(subject: Subject) -> Iterator[Spot]:
     """
     for n, changes in replaced(subject).items():
         stage = changes[0].stage
-        if any(p.role == "health" and not p.report_only for p in stage.probes):
+        if any(map(decides, stage.probes)):
             continue
         path: Path = ("stages", n, "probes" if stage.probes else "name")
         more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
@@ -169,8 +169,9 @@ def slow_probe(subject: Subject) -> Iterator[Spot]:
     the change, when most users still are on the old side. With many failures to go until it fails, a broken service
     is served for longer than the plan means to look.
     """
+    times = watched(subject)
     for stage, n, probe, path in _probes(subject):
-        seconds = watched(subject, n)
+        seconds = times[n]
         if seconds is None or probe.role == "control" or probe.report_only:
             continue
         needed = (_limit(probe) - 1) * probe.interval
@@ -202,9 +203,10 @@ def late_probe(subject: Subject) -> Iterator[Spot]:
     row. If both together take longer than the stage is watched, the stage is held until they are there, with users on
     a side that nothing has proved.
     """
+    times = watched(subject)
     for stage, n, probe, path in _probes(subject):
-        seconds = watched(subject, n)
-        if seconds is None or probe.role != "health" or probe.report_only:
+        seconds = times[n]
+        if seconds is None or not decides(probe):
             continue
         needed = probe.initial_delay + (probe.consecutive_successes - 1) * probe.interval
         if needed <= seconds:

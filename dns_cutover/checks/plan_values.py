@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
-from dns_cutover.checks.moves import value_path
+from dns_cutover.checks.moves import by_stage, value_path
 from dns_cutover.checks.targets import POSITIONS, targets_of
 from dns_cutover.plan.expand import rdata_value
 from dns_cutover.plan.places import Path
@@ -100,7 +100,7 @@ def points_to_new_alias(subject: Subject) -> Iterator[Spot]:
     if not any(c.key.rdtype == "CNAME" for c in subject.changes):
         return
     seen = _Pointing()
-    for stage in _by_stage(subject):
+    for stage in by_stage(subject).values():
         fresh: set[str] = set()
         for c in stage:
             fresh |= seen.note(c)
@@ -114,17 +114,6 @@ def points_to_new_alias(subject: Subject) -> Iterator[Spot]:
                     message = f"{host.removesuffix('.')} becomes an alias, and {c.label} points to it"
                     hint = f"write {end} into {c.label} first ({_SECTIONS[c.key.rdtype]})"
                     yield alias.spot(message, hint, "to", "error" if c.key.rdtype == "NS" else "warning")
-
-
-def _by_stage(subject: Subject) -> Iterator[list[Located]]:
-    stage: list[Located] = []
-    for c in subject.changes:
-        if stage and stage[0].n != c.n:
-            yield stage
-            stage = []
-        stage.append(c)
-    if stage:
-        yield stage
 
 
 @dataclass(slots=True)
