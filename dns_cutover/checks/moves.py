@@ -189,8 +189,9 @@ def probe_yaml(change: Located, side: Literal["new", "old"]) -> str:
             return f'{{type: tcp, name: {name}, target: {target}, port: 25, expect: "220"{role}}}'
         case "SRV" if len(words) == 4:
             return f"{{type: tcp, name: {name}, target: {words[3].removesuffix('.')}, port: {words[2]}{role}}}"
-        case "CNAME" if side == "old":
-            return f"{{type: tcp, name: {name}, target: {value.removesuffix('.')}, port: 443{role}}}"
+        case "CNAME" | "HTTPS" | "SVCB" if side == "old":
+            target = words[0] if len(words) == 1 else words[1] if len(words) > 1 and words[1] != "." else "OLD"
+            return f"{{type: tcp, name: {name}, target: {target.removesuffix('.')}, port: 443{role}}}"
         case "NS":
             return (
                 f"{{type: dns, name: {name}, question: {host}., rrtype: SOA, server: ADDRESS-OF-{side.upper()}{role}}}"

@@ -6,13 +6,12 @@ import re
 import stringprep
 import unicodedata
 from collections.abc import Iterator
-from encodings.idna import nameprep
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
 from dns_cutover.checks.moves import target_word, written
 from dns_cutover.plan.models import DnsProbe, SmtpProbe, TcpProbe
 from dns_cutover.plan.places import Path
-from dns_cutover.records import absolute_name, relative_name
+from dns_cutover.records import InvalidName, absolute_name, relative_name
 
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490 section 3.1
 # Letters that IDNA 2003 maps away and IDNA 2008 keeps (UTS #46 calls them deviations).
@@ -53,9 +52,18 @@ def _names(subject: Subject) -> Iterator[tuple[Path, str]]:
         for m, probe in enumerate(stage.probes):
             path: Path = ("stages", n, "probes", m)
             if isinstance(probe, TcpProbe | SmtpProbe):
-                yield (*path, "target"), probe.target
+                if _is_name(probe.target):  # not looked at by the loader
+                    yield (*path, "target"), probe.target
             elif isinstance(probe, DnsProbe):
                 yield (*path, "question"), probe.question
+
+
+def _is_name(text: str) -> bool:
+    try:
+        absolute_name(text)
+    except InvalidName:
+        return False
+    return True
 
 
 def _unicode(subject: Subject) -> Iterator[tuple[Path, str]]:
@@ -119,9 +127,11 @@ def _decoded(label: str) -> str:
     if not label.lower().startswith("xn--"):
         return label
     try:
-        return label[4:].encode("ascii").decode("punycode")
+        decoded = label[4:].encode("ascii").decode("punycode")
+        decoded.encode()  # a lone surrogate is no text
     except UnicodeError:
         return label
+    return decoded
 
 
 def _suspicion(label: str) -> str:
@@ -132,7 +142,7 @@ def _suspicion(label: str) -> str:
         return f"has characters that nobody sees: {', '.join(hidden)}"
     plain = unicodedata.normalize("NFKC", label)
     if plain.isascii():
-        return f"is not in plain letters; it becomes {nameprep(label)}"
+        return f"is not in plain letters; it becomes {plain.lower()}"
     letters = [c for c in plain if c.isalpha()]
     scripts = {re.split("[ -]", unicodedata.name(c, "UNKNOWN"))[0] for c in letters}
     others = scripts - {"LATIN"}

@@ -10,6 +10,7 @@ from dns_cutover.checks.interface import Example, Located, Spot, Subject, added,
 from dns_cutover.checks.moves import by_stage, value_path
 from dns_cutover.checks.targets import POSITIONS, targets_of
 from dns_cutover.plan.expand import rdata_value
+from dns_cutover.plan.finding import Severity
 from dns_cutover.plan.places import Path
 from dns_cutover.records import RRsetKey
 
@@ -113,7 +114,8 @@ def points_to_new_alias(subject: Subject) -> Iterator[Spot]:
                 else:
                     message = f"{host.removesuffix('.')} becomes an alias, and {c.label} points to it"
                     hint = f"write {end} into {c.label} first ({_SECTIONS[c.key.rdtype]})"
-                    yield alias.spot(message, hint, "to", "error" if c.key.rdtype == "NS" else "warning")
+                    severity: Severity = "error" if c.key.rdtype == "NS" else "warning"
+                    yield Spot(value_path(subject, alias, end), message, hint, alias.stage.name, alias.label, severity)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from dns_cutover.address import split_address
 from dns_cutover.checks import way_back_policy, way_back_time
@@ -121,8 +122,7 @@ def _asked(probe: ProbeConfig) -> tuple[str, str]:
         case HttpProbe():
             if probe.address is not None:
                 return "address", split_address(probe.address)[0]
-            host = probe.url.split("://", 1)[1].split("/", 1)[0].split("?", 1)[0]
-            return "url", _host(split_address(host)[0])
+            return "url", _host(urlsplit(probe.url).hostname or "")
         case _:
             return "target", _host(probe.target)
 
