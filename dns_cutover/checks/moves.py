@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dns_cutover.checks.interface import Located, Subject
-from dns_cutover.checks.targets import POSITIONS
 from dns_cutover.plan.expand import owners, rdata_value, zone_refs
 from dns_cutover.plan.models import (
     ChangeConfig,
@@ -22,6 +21,7 @@ from dns_cutover.plan.models import (
 )
 from dns_cutover.plan.places import Path
 from dns_cutover.records import absolute_name, canonical_type
+from dns_cutover.records.targets import POSITIONS
 from dns_cutover.runbook.model import StepKind
 from dns_cutover.timing.lifetime import CachePolicy, lifetime
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
 from dns_cutover.checks.moves import by_stage, value_path
-from dns_cutover.checks.targets import POSITIONS, targets_of
 from dns_cutover.plan.expand import rdata_value
 from dns_cutover.plan.finding import Severity
 from dns_cutover.plan.places import Path
 from dns_cutover.records import RRsetKey
+from dns_cutover.records.targets import POSITIONS, targets_of
 
 _POINTERS = frozenset({"MX", "NS", "SRV"})
 _SECTIONS = {"MX": "RFC 2181 section 10.3", "NS": "RFC 2181 section 10.3", "SRV": "RFC 2782"}

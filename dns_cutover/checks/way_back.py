@@ -9,10 +9,10 @@ from dns_cutover.address import split_address
 from dns_cutover.checks import way_back_policy, way_back_time
 from dns_cutover.checks.interface import Check, Example, Located, Spot, Subject, check
 from dns_cutover.checks.moves import by_stage, decides, endpoint, probe_yaml, replaced
-from dns_cutover.checks.targets import targets_of
 from dns_cutover.plan.models import CommandProbe, DnsProbe, HttpProbe, ProbeConfig
 from dns_cutover.plan.places import Path
 from dns_cutover.records import InvalidName, absolute_name
+from dns_cutover.records.targets import targets_of
 
 _MX = '{name: "@", type: MX, from: [10 mx.oldmail.test.], to: [10 mx.newmail.test.]}'
 _NEW = "{type: tcp, name: new-mx, target: mx.newmail.test, port: 25}"

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
 from dns_cutover.checks.moves import by_stage, decides, duration, replaced, serves, value_path
-from dns_cutover.checks.targets import targets_of
 from dns_cutover.plan.models import HttpProbe, Stage
+from dns_cutover.records.targets import targets_of
 
 _DAY = 86400.0
 _MX = '{name: "@", type: MX, from: [10 mx.oldmail.test.], to: [10 mx.newmail.test.]}'
