@@ -1,11 +1,11 @@
-"""DC137-DC139, DC148, DC149: settings of the run that do not do what they seem to."""
+"""DC137-DC139, DC148-DC150: settings of the run that do not do what they seem to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
-from dns_cutover.checks.moves import duration, written
+from dns_cutover.checks.moves import duration, replaced, written
 from dns_cutover.plan.expand import unchanged_keys
 from dns_cutover.plan.models import DEFAULT_ZONE, PropagationConfig
 from dns_cutover.plan.places import Path
@@ -179,4 +179,30 @@ def short_deadline(subject: Subject) -> Iterator[Spot]:
             yield Spot(place, message, f"write deadline: {duration(2 * bound)} or more")
 
 
-CHECKS = (unused_zone, odd_ttl, no_resolvers, no_time_to_confirm, short_deadline)
+@check(
+    "DC150",
+    "warning",
+    "a stage that moves users has no bake",
+    why="Nobody looks any more when the last users arrive, and raising the TTLs closes the quick way back.",
+    hint="write bake: 15m, or as long as it takes until a fault would show",
+    source="the plan format, bake",
+    fires=Example(_REPLACE),
+    silent=Example(_REPLACE + "    bake: 15m\n"),
+)
+def no_bake(subject: Subject) -> Iterator[Spot]:
+    """A stage ends when the last old answer is dead. Without a bake the next stage follows at that moment, or the TTLs
+    return to what they were; a fault that only the full load shows is then found at the long TTL, where going back
+    takes as long as if nothing had been lowered.
+    """
+    for n, changes in replaced(subject).items():
+        stage = changes[0].stage
+        if stage.bake or stage.commit == "before":
+            continue
+        last = n == len(subject.loaded.plan.stages) - 1
+        then = "the TTLs go up again" if last else f"stage {subject.loaded.plan.stages[n + 1].name} follows"
+        message = f"stage {stage.name} moves {changes[0].label}, and {then} as soon as old answers are dead"
+        key = "bake" if subject.loaded.document.has(("stages", n, "bake")) else "name"
+        yield Spot(("stages", n, key), message, stage=stage.name)
+
+
+CHECKS = (unused_zone, odd_ttl, no_resolvers, no_time_to_confirm, short_deadline, no_bake)

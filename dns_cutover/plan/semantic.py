@@ -207,7 +207,12 @@ def _blame(c: _Checker, stage: Stage, change: ChangeConfig, where: Path) -> None
         except InvalidName as exc:
             c.add("DC110", str(exc), "write a name", path, stage=stage.name)
         except InvalidRdata as exc:
-            c.add("DC112", str(exc), f"write {rdtype} data as in zone files", path, stage=stage.name)
+            hint = f"write {rdtype} data as in zone files"
+            if rdtype == "TXT" and value.startswith('"'):
+                hint = (
+                    "write the text alone, without quotes: it is quoted and split when it is published"
+                )
+            c.add("DC112", str(exc), hint, path, stage=stage.name)
 
 
 def _located(c: _Checker, path: Path, values: tuple[str, ...]) -> list[tuple[Path, str]]:

@@ -1,4 +1,4 @@
-"""DC126-DC149 in subtle cases: what each rule says, where it points, and when it must be silent."""
+"""DC126-DC150 in subtle cases: what each rule says, where it points, and when it must be silent."""
 
 import json
 import time
@@ -426,6 +426,25 @@ def test_deadlines() -> None:
         ("5s", "the deadline of 5s ends before the second round, 21s later")
     ]
     assert said("DC149", stage(A, head="propagation: {deadline: 5s, round_gap: 2s}\n")) == []
+
+
+def test_a_move_without_a_bake() -> None:
+    """What follows is said: the next stage, or the TTLs' return; additions and committed stages need none."""
+    later = f"  - name: later\n    changes: [{A.replace('www', 'api')}]\n"
+    assert [m for _, _, m in said("DC150", stage(A) + later)] == [
+        "stage switch moves www A, and stage later follows as soon as old answers are dead",
+        "stage later moves api A, and the TTLs go up again as soon as old answers are dead",
+    ]
+    assert [p for _, p, _ in said("DC150", stage(A, rest="    bake: 0s\n"))] == ["0s"]
+    assert said("DC150", stage(A, rest="    commit: before\n")) == []
+    assert said("DC150", stage('{name: new, type: A, from: absent, to: ["192.0.2.1"]}')) == []
+
+
+def test_a_long_string_of_txt_is_told_how_to_write_it() -> None:
+    """A string of more than 255 octets comes from quotes that the plan does not need."""
+    text = stage(f"""{{name: t, type: TXT, from: absent, to: ['"{"x" * 256}"']}}""")
+    assert [(f.id, "without quotes" in f.hint) for f in findings(Example(text), offline=True)] == [("DC112", True)]
+    assert said("DC134", stage(f"{{name: t, type: TXT, from: absent, to: [{'x' * 600}]}}")) == []
 
 
 # -- probes -----------------------------------------------------------------------------------------------------------
