@@ -22,7 +22,6 @@ from dns_cutover.plan.models import (
 from dns_cutover.plan.places import Path
 from dns_cutover.records import absolute_name, canonical_type
 from dns_cutover.records.targets import POSITIONS
-from dns_cutover.runbook.model import StepKind
 from dns_cutover.timing.lifetime import CachePolicy, lifetime
 
 # Types that decide where a service is found. TXT, CAA and the like change what is said about it.
@@ -120,18 +119,13 @@ def serves(change: Located) -> bool:
 
 
 def watched(subject: Subject) -> tuple[float | None, ...]:
-    """For how many seconds the probes of each stage ask at least, if nothing is late: from the change until the bake
-    ends. None offline where that depends on what is live, as for names that are new.
+    """For how many seconds the probes of each stage ask at most, if nothing is late: from the change until the bake
+    ends. None where the plan alone cannot tell, as for names that are new: the negative TTL decides there.
     """
     plan = subject.loaded.plan
-    tails: dict[str, float] | None = None
-    if subject.book is not None:
-        steps = [s for s in subject.book.steps if s.kind is StepKind.CONVERGE and s.resolvers]
-        tails = {s.stage: max((x.old_s for x in s.exposures), default=0.0) for s in steps}
     out: list[float | None] = []
     for stage in plan.stages:
-        tail = tails.get(stage.name, 0.0) if tails is not None else _tail(plan, stage)
-        gate = stage.propagation or plan.propagation
+        tail, gate = _tail(plan, stage), stage.propagation or plan.propagation
         out.append(gate.round_gap + tail + stage.bake if tail is not None else None)
     return tuple(out)
 

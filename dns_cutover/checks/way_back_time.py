@@ -1,4 +1,4 @@
-"""DC804-DC806: how long the way back takes, and for how long it is open."""
+"""DC804-DC806, DC814: how long the way back takes, and for how long it is open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
 from dns_cutover.checks.moves import additive, decides, duration
-from dns_cutover.plan.models import Stage
+from dns_cutover.plan.models import Plan, Stage
 from dns_cutover.runbook.model import Exposure, StepKind
 from dns_cutover.runbook.timeline import timeline
 
@@ -120,30 +120,61 @@ def too_early(subject: Subject) -> Iterator[Spot]:
         message = f"rollback.until {policy.until.isoformat(timespec='minutes')} has passed: nothing goes back by itself"
         yield Spot(at, message, "write a later time, or rollback: {automatic: false}", severity="error")
         return
-    open_until, last = _needed(subject)
-    if subject.now + open_until > until:
-        when = datetime.fromtimestamp(subject.now + open_until, policy.until.tzinfo).isoformat(timespec="minutes")
-        message = f"started now, stage {last} needs its way back until {when} at least, and rollback.until is "
-        message += policy.until.isoformat(timespec="minutes")
-        yield Spot(at, message, f"write until: {when} or later, if the old side is there for so long")
+    needed, last = _by_plan(subject.loaded.plan)
+    if subject.now + needed > until:
+        yield _too_early(subject, policy.until, needed, last)
 
 
-def _needed(subject: Subject) -> tuple[float, str]:
-    """Seconds from now until the last stage that can be taken back has baked, and its undoing reached everybody; and
-    its name. Offline only what the plan itself says: waits and bakes.
+def _too_early(subject: Subject, until: datetime, needed: float, stage: str) -> Spot:
+    when = datetime.fromtimestamp(subject.now + needed, until.tzinfo).isoformat(timespec="minutes")
+    message = f"started now, stage {stage} needs its way back until {when} at least, and rollback.until is "
+    message += until.isoformat(timespec="minutes")
+    return Spot(("rollback", "until"), message, f"write until: {when} or later, if the old side is there for so long")
+
+
+def _by_plan(plan: Plan) -> tuple[float, str]:
+    """Seconds from the start until the last stage that can be taken back has baked, by its waits and bakes alone; and
+    its name.
     """
-    plan = subject.loaded.plan
-    if subject.book is None:
-        sums, total, name = 0.0, 0.0, plan.stages[0].name
-        for stage in plan.stages:
-            gate = stage.propagation or plan.propagation
-            sums += (stage.wait or 0.0) + stage.bake + gate.round_gap
-            if stage.commit != "before":
-                total, name = sums, stage.name
-        return total, name
-    ends = {m.step.stage: m.end for m in timeline(subject.book) if m.step.kind is StepKind.BAKE}
+    sums, total, name = 0.0, 0.0, plan.stages[0].name
+    for stage in plan.stages:
+        gate = stage.propagation or plan.propagation
+        sums += (stage.wait or 0.0) + stage.bake + gate.round_gap
+        if stage.commit != "before":
+            total, name = sums, stage.name
+    return total, name
+
+
+@check(
+    "DC814",
+    "warning",
+    "the timeline needs the way back beyond rollback.until",
+    why="After that moment nothing goes back by itself, and part of the run lies behind it.",
+    hint="start earlier, shorten the bakes, or move rollback.until",
+    source="the plan format, rollback",
+    needs="live",
+    fires=Example(
+        'rollback: {until: "2026-03-10T13:30:00Z"}\n' + _moved("30m"), zone=_ZONE, note="Now it is 12:00 UTC."
+    ),
+    silent=Example(
+        'rollback: {until: "2026-03-10T15:00:00Z"}\n' + _moved("30m"), zone=_ZONE, note="Now it is 12:00 UTC."
+    ),
+)
+def too_early_live(subject: Subject) -> Iterator[Spot]:
+    """The same as DC806 with all that live DNS adds: the wait until the old TTL is dead, the tails of the changes, and
+    the time in which the undoing of the last stage reaches everybody.
+    """
+    policy = subject.loaded.plan.rollback
+    if policy.until is None or not policy.automatic or subject.book is None:
+        return
+    until = policy.until.timestamp()
+    if until < subject.now + _by_plan(subject.loaded.plan)[0]:
+        return  # DC806 says so
+    ends = {m.step.stage: m.end for m in timeline(subject.book, subject.now) if m.step.kind is StepKind.BAKE}
     needed = [(ends[stage.name] + max(x.undo_s for x in xs), stage.name) for _, stage, xs in _exposures(subject)]
-    return max(needed, default=(0.0, ""))
+    longest, last = max(needed, default=(0.0, ""))
+    if subject.now + longest > until:
+        yield _too_early(subject, policy.until, longest, last)
 
 
-CHECKS = (tail_beyond_bake, slow_undo, too_early)
+CHECKS = (tail_beyond_bake, slow_undo, too_early, too_early_live)

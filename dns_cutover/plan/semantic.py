@@ -209,9 +209,7 @@ def _blame(c: _Checker, stage: Stage, change: ChangeConfig, where: Path) -> None
         except InvalidRdata as exc:
             hint = f"write {rdtype} data as in zone files"
             if rdtype == "TXT" and value.startswith('"'):
-                hint = (
-                    "write the text alone, without quotes: it is quoted and split when it is published"
-                )
+                hint = "write the text alone, without quotes: it is quoted and split when it is published"
             c.add("DC112", str(exc), hint, path, stage=stage.name)
 
 

@@ -64,8 +64,7 @@ def plan_text(example: Example) -> str:
 
 
 def standard(plan: str) -> str:
-    given = plan.lstrip("
-")
+    given = plan.lstrip("\n")
     keys = {line.split(":")[0] for line in given.splitlines() if line[:1].isalpha()}
     several = "zones" in keys
     head = "".join(t for k, t in TOP.items() if k not in keys and not (several and k in ("zone", "provider")))

@@ -558,7 +558,7 @@ def test_a_long_timeout_is_told_with_what_it_costs() -> None:
 
 
 def test_how_long_a_stage_is_watched() -> None:
-    """Two rounds, the old answer's life at the low TTL and in clients, and the bake; a new name needs live DNS."""
+    """Two rounds, the old answer's life at the low TTL and in clients, and the bake; nothing is said of new names."""
     loaded = parse_plan(plan_text(Example(stage(A, rest="    bake: 5m\n"))).encode(), "p", {})
     assert watched(Subject(loaded, 0.0)) == (21 + 60 + 60 + 300,)
     new = stage('{name: new, type: A, from: absent, to: ["192.0.2.1"]}', A, rest="    bake: 5m\n")
@@ -568,10 +568,7 @@ def test_how_long_a_stage_is_watched() -> None:
     once = GREEN + ", consecutive_failure_limit: 1, interval: 12m"
     text = probe(once, bake="5m", change='{name: new, type: A, from: absent, to: ["192.0.2.20"]}')
     assert said("DC144", text) == []
-    assert said("DC144", text.replace("12m", "11m"), live=True) == []  # N of the zone is 300 s
-    assert [m for _, _, m in said("DC144", text, live=True)] == [
-        "probe green asks every 12m, and stage switch is watched for 681s: it asks once"
-    ]
+    assert said("DC144", text, live=True) == []
 
 
 def test_probes_that_are_slower_than_their_stage() -> None:

@@ -1,4 +1,4 @@
-"""DC801-DC813 in subtle cases: what each rule says, where it points, and when it must be silent."""
+"""DC801-DC814 in subtle cases: what each rule says, where it points, and when it must be silent."""
 
 import pytest
 
@@ -120,7 +120,7 @@ def test_a_way_back_probe_that_only_reports() -> None:
     assert said("DC809", probe(f"{NEW}, report_only: true", OLD, change=MX)) == []
 
 
-# -- DC804, DC805, DC806: time ----------------------------------------------------------------------------------------
+# -- DC804, DC805, DC806, DC814: time ----------------------------------------------------------------------------------
 
 
 def test_the_tail_of_a_rollback_and_the_bake() -> None:
@@ -187,8 +187,8 @@ def test_until_against_what_the_plan_itself_needs(until: str, severity: str | No
 def test_until_against_the_timeline() -> None:
     """Live the wait for the old TTL and the tail of the undoing count too: 3,660 s + 21 + 21 + 120 + 600 + 120."""
     text = 'rollback: {until: "2026-03-10T12:30:00Z"}\n' + probe(GREEN)
-    assert said("DC806", text) == []
-    found = said("DC806", text, live=True, zone=WWW)
+    assert said("DC806", text, live=True, zone=WWW) == []
+    found = said("DC814", text, live=True, zone=WWW)
     assert len(found) == 1
     end = NOW + 3660 + 21 + 21 + 120 + 600 + 120
     loaded = parse_plan(plan_text(Example(text)).encode(), "p", {})
@@ -205,6 +205,9 @@ def test_until_says_nothing_where_nothing_goes_back_by_itself() -> None:
     head = 'rollback: {until: "2026-03-10T12:05:00Z"}\n'
     assert said("DC806", head + probe(GREEN) + "    commit: before\n") == []
     assert said("DC806", head.replace("{", "{automatic: false, ") + probe(GREEN)) == []
+    head = head.replace("12:05", "12:30")
+    assert said("DC814", head + probe(GREEN) + "    commit: before\n", live=True, zone=WWW) == []
+    assert said("DC814", head.replace("12:30", "12:05") + probe(GREEN), live=True, zone=WWW) == []  # DC806 says so
 
 
 # -- DC807, DC808, DC810-DC813: people and policy ---------------------------------------------------------------------
