@@ -10,6 +10,7 @@ from typing import Literal
 
 from dns_cutover.checks.together import Together
 from dns_cutover.checks.world import World
+from dns_cutover.checks.written import Written, written_changes
 from dns_cutover.lookup.views import LiveView, NameView
 from dns_cutover.plan.expand import PlannedChange, expand_changes, zone_names
 from dns_cutover.plan.finding import PLAN_CHECKS, Severity
@@ -206,6 +207,11 @@ class Subject:
             for n, stage in enumerate(self.loaded.plan.stages)
             for p in expand_changes(self.loaded.plan, stage)
         )
+
+    @cached_property
+    def written(self) -> tuple[Written, ...]:
+        """Every change as it is written, in the plan's order."""
+        return tuple(written_changes(self.loaded.plan, self.names))
 
     @cached_property
     def images(self) -> Sequence[Mapping[RRsetKey, tuple[str, ...] | None]]:

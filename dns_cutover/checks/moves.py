@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from dns_cutover.checks.interface import Located, Subject
-from dns_cutover.plan.expand import owners, rdata_value, zone_refs
+from dns_cutover.plan.expand import rdata_value
 from dns_cutover.plan.models import (
-    ChangeConfig,
     CommandProbe,
     DnsProbe,
     HttpProbe,
@@ -27,40 +24,6 @@ from dns_cutover.timing.lifetime import CachePolicy, lifetime
 # Types that decide where a service is found. TXT, CAA and the like change what is said about it.
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 SERVICE_TYPES = frozenset({"A", "AAAA", "CNAME", "HTTPS", "MX", "NS", "SRV", "SVCB"})
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A change as it is written, with its canonical type and its place. `refs`: the zones that it is meant in."""
-
-    change: ChangeConfig
-    rdtype: str
-    stage: Stage
-    n: int
-    path: Path
-    refs: tuple[str, ...]
-
-    def names(self) -> Iterator[tuple[Path, str]]:
-        """The owner names, each with its place."""
-        if self.change.names:
-            yield from (((*self.path, "names", k), name) for k, name in enumerate(self.change.names))
-        elif self.change.name is not None:
-            yield (*self.path, "name"), self.change.name
-
-    def values(self) -> Iterator[tuple[Path, str]]:
-        """The values that the change writes, each with its place; those it only expects are not among them."""
-        for key, texts in (("to", self.change.to), ("add", self.change.add)):
-            if isinstance(texts, tuple):
-                yield from (((*self.path, key, k), text) for k, text in enumerate(texts))
-
-
-def written(subject: Subject) -> Iterator[Written]:
-    """Every change of the plan as it is written, in its order."""
-    names = subject.names
-    for n, stage in enumerate(subject.loaded.plan.stages):
-        for m, change in enumerate(stage.changes):
-            refs = change.in_ or zone_refs(owners(change)[0], (), names)
-            yield Written(change, canonical_type(change.type), stage, n, ("stages", n, "changes", m), refs)
 
 
 def value_path(subject: Subject, change: Located, value: str) -> Path:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
-from dns_cutover.checks.moves import target_word, written
+from dns_cutover.checks.moves import target_word
 from dns_cutover.plan.models import DnsProbe, SmtpProbe, TcpProbe
 from dns_cutover.plan.places import Path
 from dns_cutover.records import InvalidName, absolute_name, relative_name
@@ -42,20 +42,29 @@ _REPLACE = _stage('{name: www, type: A, from: ["192.0.2.10"], to: ["192.0.2.20"]
 
 
 def _names(subject: Subject) -> Iterator[tuple[Path, str]]:
-    """Every name that the plan writes, owner or host, with its place."""
-    for w in written(subject):
-        yield from w.names()
-        yield from ((path, word) for path, text in w.values() if (word := target_word(w.rdtype, text)))
+    """Every name that is not in plain ASCII, or is an A-label, owner or host, with its place."""
+    for w in subject.written:
+        c = w.change
+        new = (*(c.to if isinstance(c.to, tuple) else ()), *c.add)
+        if _plain(" ".join((c.name or "", *c.names, *new))):
+            continue
+        hosts = ((path, word) for path, text in w.values() if (word := target_word(w.rdtype, text)))
+        yield from ((path, name) for path, name in (*w.names(), *hosts) if not _plain(name))
     for n, stage in enumerate(subject.loaded.plan.stages):
         for m, text in enumerate(stage.unchanged):
-            yield ("stages", n, "unchanged", m), text.rpartition("/")[0]
+            if not _plain(text):
+                yield ("stages", n, "unchanged", m), text.rpartition("/")[0]
         for m, probe in enumerate(stage.probes):
             path: Path = ("stages", n, "probes", m)
-            if isinstance(probe, TcpProbe | SmtpProbe):
-                if _is_name(probe.target):  # not looked at by the loader
-                    yield (*path, "target"), probe.target
-            elif isinstance(probe, DnsProbe):
+            # A target is not looked at by the loader.
+            if isinstance(probe, TcpProbe | SmtpProbe) and not _plain(probe.target) and _is_name(probe.target):
+                yield (*path, "target"), probe.target
+            elif isinstance(probe, DnsProbe) and not _plain(probe.question):
                 yield (*path, "question"), probe.question
+
+
+def _plain(text: str) -> bool:
+    return text.isascii() and "xn--" not in text.lower()
 
 
 def _is_name(text: str) -> bool:
@@ -113,8 +122,6 @@ def look_alike(subject: Subject) -> Iterator[Spot]:
     Latin, are hardly ever meant.
     """
     for path, name in _names(subject):
-        if name.isascii() and "xn--" not in name.lower():
-            continue
         for label in _DOTS.split(name):
             shown = _decoded(label)
             if what := _suspicion(shown):
@@ -192,7 +199,7 @@ def odd_characters(subject: Subject) -> Iterator[Spot]:
     """A space at the end, two names in one text, a whole URL, the type behind a slash, a star inside a name: to DNS all
     of them are names, and a change of them succeeds without any effect that users notice.
     """
-    for w in written(subject):
+    for w in subject.written:
         for path, name in w.names():
             if _ORDINARY.fullmatch(name) or not name.isascii():
                 continue
@@ -237,7 +244,7 @@ def underscores(subject: Subject) -> Iterator[Spot]:
     show these names in part or in whole, so that a label gets lost or stands twice; the record is then published where
     no mail server looks.
     """
-    for w in written(subject):
+    for w in subject.written:
         if w.change.to == "absent":
             continue
         texts = [text.strip('"').lower() for _, text in w.values()] if w.rdtype == "TXT" else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
-from dns_cutover.checks.moves import duration, replaced, written
+from dns_cutover.checks.moves import duration, replaced
 from dns_cutover.plan.expand import unchanged_keys
 from dns_cutover.plan.models import DEFAULT_ZONE, PropagationConfig
 from dns_cutover.plan.places import Path
@@ -67,7 +67,7 @@ def odd_ttl(subject: Subject) -> Iterator[Spot]:
     how long every wait and every way back is.
     """
     plan = subject.loaded.plan
-    for w in written(subject):
+    for w in subject.written:
         if w.change.ttl is not None and (what := _ttl_trouble(w.change.ttl)):
             yield Spot((*w.path, "ttl"), *what)
     places: list[tuple[Path, int, int | str]] = [(("ttl",), plan.ttl.lower_to, plan.ttl.restore)]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
-from dns_cutover.checks.moves import written
 from dns_cutover.plan.expand import rdata_value
 from dns_cutover.records import text_strings
 
@@ -15,7 +14,7 @@ from dns_cutover.records import text_strings
 _SPF_TERM = re.compile(
     r"[+?~-]?(?:(?:include|exists|ip4|ip6|ptr|mx|a):|(?:redirect|exp)=|[+?~-]?all\b|(?:a|mx|ptr)(?:/|\s|$))", re.I
 )
-_TAG = re.compile(r"(?:v|p|sp|np|k|t|s|h|n|g|rua|ruf|adkim|aspf|fo|pct|rf|ri)\s*=\s*[^=\s]", re.I)
+_TAG = re.compile(r"(?:v|p|sp|np|k|t|s|h|n|g|ru[af]|adkim|aspf|f[o]|pct|r[fi])\s*=\s*[^=\s]", re.I)
 _TAGGED = ("v=dmarc1", "v=dkim1", "v=stsv1", "v=tlsrptv1", "v=bimi1")
 
 
@@ -42,7 +41,7 @@ def joined_strings(subject: Subject) -> Iterator[Spot]:
     between. A text that was split by hand at a space loses that space. Given as one text, a value of any length is
     split into strings of 255 octets when it is published.
     """
-    for w in written(subject):
+    for w in subject.written:
         for path, text in w.values() if w.rdtype in ("TXT", "SPF") else ():
             if not text.startswith('"'):
                 continue
@@ -80,7 +79,7 @@ def odd_text(subject: Subject) -> Iterator[Spot]:
     spaces. The plan takes text as text, so that they would all be published, and a verifier would not know the record
     again.
     """
-    for w in written(subject):
+    for w in subject.written:
         for path, text in w.values() if w.rdtype in ("TXT", "SPF") else ():
             if what := _text_trouble(text):
                 yield Spot(path, f"the text {what[0]}", what[1])
