@@ -96,7 +96,9 @@ def unasked_removal(subject: Subject) -> Iterator[Spot]:
         comes = {(c.key.zone, c.key.owner) for c in changes if c.planned.after or c.planned.add}
         for c in changes:
             p = c.planned
-            taken = (p.kind == "set" and p.after is None) or (p.remove and not p.add)
+            # Without `delete` DC401 speaks, and that comes first.
+            deleted = p.kind == "set" and p.after is None and "delete" in subject.loaded.plan.safety.allow
+            taken = deleted or (p.remove and not p.add)
             stage = c.stage
             asked = stage.confirm or stage.wait or any(map(decides, stage.probes))
             if not taken or asked or n in told or c.key in made or (c.key.zone, c.key.owner) in comes:
