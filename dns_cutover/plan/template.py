@@ -11,8 +11,9 @@ from typing import Any
 
 import jinja2
 
+from dns_cutover.plan.entries import Entry, Template, span
 from dns_cutover.plan.starting import Answers, Found, Question, Record, Unfit
-from dns_cutover.plan.template_kinds import TEMPLATES, Entry, Template, span
+from dns_cutover.plan.template_kinds import TEMPLATES
 from dns_cutover.plan.yamlscalar import yaml_comment, yaml_value, yaml_values
 
 __all__ = ["TEMPLATES", "Source", "Template", "default_file", "questions", "render", "template_named"]

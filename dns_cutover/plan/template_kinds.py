@@ -1,238 +1,41 @@
-"""The templates of first plans: which records each is for, what it asks, and what it makes of the answers. Pure."""
+"""All templates of first plans, and those for mail, TTLs, new names and anything else. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterable, Sequence
 
+from dns_cutover.plan.entries import (
+    DEFAULT_TTL,
+    Entry,
+    Filled,
+    Template,
+    alike,
+    entries,
+    host,
+    negative_ttl,
+    no_aliases,
+    notes_on,
+    places,
+    span,
+    there,
+)
 from dns_cutover.plan.starting import Answers, Found, Question, Record, Unfit, is_host
-from dns_cutover.records import absolute_name, canonical_rdata, quote_text
+from dns_cutover.plan.template_web import WEB_TEMPLATES
 
-ADDRESSES = ("A", "AAAA")
-_DOCUMENTATION = {"A": "192.0.2.20", "AAAA": "2001:db8::20"}
-_EXAMPLES = _DOCUMENTATION | {"MX": "10 mx.new.example.", "TXT": "some text", "CNAME": "new.example.net."}
-# What may stand where a CNAME goes: it is replaced in the same message.
-_REPLACED = frozenset({"A", "AAAA", "HTTPS", "SVCB", "CNAME"})
-DEFAULT_TTL = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One change of a stage. `before` and `after`: values as a plan writes them, or "absent"; None: the TTL alone."""
-
-    names: tuple[str, ...]
-    rdtype: str
-    before: Literal["absent"] | tuple[str, ...] | None
-    after: Literal["absent"] | tuple[str, ...] | None
-    ttl: int | None = None
-    notes: tuple[str, ...] = ()
-
-
-Filled: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One template. `choose` picks records where none are named, `ask` says what cannot be known of them, `fill` gives
-    what the text needs; both raise Unfit. `looks` are names (as written in a plan) to look at beside the records'.
-    """
-
-    name: str
-    summary: str
-    choose: Callable[[Found], tuple[Record, ...]]
-    ask: Callable[[Found, Sequence[Record]], tuple[Question, ...]]
-    fill: Callable[[Found, Sequence[Record], Answers], Filled]
-    looks: tuple[str, ...] = ("www",)
-
-
-def plan_values(rdtype: str, values: Iterable[str]) -> tuple[str, ...]:
-    """Canonical RDATA as one writes it in a plan: TXT as text where that says the same."""
-    return tuple(_text(v) if rdtype in ("TXT", "SPF") else v for v in values)
-
-
-def _text(rdata: str) -> str:
-    from dns_cutover.records.rdata import parse_rdata
-
-    try:
-        text = b"".join(getattr(parse_rdata("TXT", rdata), "strings", ())).decode()
-    except UnicodeDecodeError:
-        return rdata
-    readable = text != "" and text.isprintable() and not text.startswith('"')
-    return text if readable and canonical_rdata("TXT", quote_text(text)) == rdata else rdata
-
-
-def span(seconds: int) -> str:
-    """`3600 s (1 hour)`."""
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length and seconds % length == 0:
-            count = seconds // length
-            return f"{seconds} s ({count} {unit}{'s' if count != 1 else ''})"
-    return f"{seconds} s"
-
-
-def negative_ttl(found: Found) -> int:
-    """N of RFC 2308 section 5, in seconds."""
-    return min(found.soa.ttl, int(found.soa.values[0].split()[6]))
-
-
-def host(owner: str) -> str:
-    """A name without its final dot."""
-    return owner.rstrip(".")
-
-
-def _there(found: Found, owners: Iterable[str], types: Iterable[str]) -> tuple[Record, ...]:
-    return tuple((o, t) for t in types for o in owners if (o, t) in found.rrsets)
-
-
-def _places(found: Found) -> tuple[str, str]:
-    return found.zone, absolute_name("www", found.zone)
-
-
-def _same_first(found: Found, records: Sequence[Record]) -> list[tuple[str, list[str]]]:
-    """Records of one type with the same data and TTL are one change with several names."""
-    groups: dict[tuple[str, object], list[str]] = {}
-    for owner, rdtype in records:
-        groups.setdefault((rdtype, found.rrsets.get((owner, rdtype))), []).append(owner)
-    return [(rdtype, owners) for (rdtype, _), owners in groups.items()]
-
-
-def _notes(found: Found, owner: str, rdtype: str) -> tuple[str, ...]:
-    """What is known of one RRset, for a comment."""
-    rrset = found.rrsets.get((owner, rdtype))
-    if rrset is not None:
-        return (f"TTL now: {span(rrset.ttl)}.",)
-    if (star := found.wildcards.get(owner)) is not None:
-        shown = found.shown(star)
-        return (f"The wildcard {shown} answers for this name today; the name's own records take its place.",)
-    return (f"Not there today. A cache that was asked for it may say so for {span(negative_ttl(found))} more.",)
-
-
-def entries(found: Found, records: Sequence[Record], after: Callable[[Record], tuple[str, ...]]) -> tuple[Entry, ...]:
-    """Whole-set changes from what is live to `after` (canonical RDATA, or ("absent",)). Raises Unfit."""
-    out = []
-    for rdtype, owners in _same_first(found, records):
-        by_after: dict[tuple[str, ...], list[str]] = {}
-        for owner in owners:
-            by_after.setdefault(after((owner, rdtype)), []).append(owner)
-        for new, names in by_after.items():
-            live = found.rrsets.get((names[0], rdtype))
-            shown = tuple(found.shown(n) for n in names)
-            if (live.values if live is not None else ("absent",)) == new:
-                raise Unfit(f"{shown[0]} {rdtype} is {', '.join(new)} already", "give other data, or leave it out")
-            out.append(
-                Entry(
-                    shown,
-                    rdtype,
-                    plan_values(rdtype, live.values) if live is not None else "absent",
-                    "absent" if new == ("absent",) else plan_values(rdtype, new),
-                    None,
-                    _notes(found, names[0], rdtype),
-                )
-            )
-    return tuple(out)
-
-
-def _no_aliases(found: Found, records: Sequence[Record]) -> None:
-    for owner, rdtype in records:
-        alias = found.rrsets.get((owner, "CNAME"))
-        if rdtype != "CNAME" and alias is not None:
-            shown = found.shown(owner)
-            raise Unfit(
-                f"{shown} is an alias of {alias.values[0]}: it has no {rdtype} of its own",
-                f"move what it points to, or the alias itself: --template cdn-cname --record {shown}/CNAME",
-            )
-
-
-# web, web-blue-green
-
-
-def _web_records(found: Found) -> tuple[Record, ...]:
-    return _there(found, _places(found), ADDRESSES)
-
-
-def _web_questions(found: Found, records: Sequence[Record]) -> tuple[Question, ...]:
-    if not records:
-        raise Unfit("neither the zone's apex nor www has an address", "name what moves: --record NAME/A")
-    if bad := next((f"{found.shown(o)}/{t}" for o, t in records if t not in ADDRESSES), None):
-        raise Unfit(f"{bad}: this template moves addresses", "for other types: --template generic")
-    _no_aliases(found, records)
-    names = {t: ", ".join(found.shown(o) for o, kind in records if kind == t) for t in ADDRESSES}
-    asked = {"A": ("new_v4", "IPv4"), "AAAA": ("new_v6", "IPv6")}
-    return tuple(
-        Question(
-            asked[t][0],
-            f"the new {asked[t][1]} address of {names[t]} (absent: none)",
-            _DOCUMENTATION[t],
-            "rdata",
-            t,
-            absent=True,
-        )
-        for t in ADDRESSES
-        if names[t]
-    )
-
-
-def _web(found: Found, records: Sequence[Record], answers: Answers) -> Filled:
-    new = {"A": answers.get("new_v4", ()), "AAAA": answers.get("new_v6", ())}
-    owners = list(dict.fromkeys(o for o, _ in records))
-    named = next((o for o in owners if is_host(o)), None)
-    left = tuple(found.shown(o) for o in owners for t in ADDRESSES if (o, t) not in records and (o, t) in found.rrsets)
-    return {
-        "changes": entries(found, records, lambda record: new[record[1]]),
-        "url": f"https://{host(named)}/" if named is not None else None,
-        "new": _first_address(new),
-        "old": _first_address(
-            {
-                t: found.rrsets[named or owners[0], t].values
-                for t in ADDRESSES
-                if (named or owners[0], t) in found.rrsets
-            }
-        ),
-        "left": left,
-        "names": tuple(found.shown(o) for o in owners),
-    }
-
-
-def _first_address(by_type: Mapping[str, Sequence[str]]) -> str | None:
-    return next((v for t in ADDRESSES for v in by_type.get(t, ()) if v != "absent"), None)
-
-
-def _blue_green_questions(found: Found, records: Sequence[Record]) -> tuple[Question, ...]:
-    green = Question(
-        "green",
-        "a free name for trying the new side before anybody is sent there",
-        "green",
-        "name",
-        default=("green",),
-        prompt=False,
-    )
-    return (*_web_questions(found, records), green)
-
-
-def _blue_green(found: Found, records: Sequence[Record], answers: Answers) -> Filled:
-    filled = _web(found, records, answers)
-    owner = answers["green"][0]
-    if found.types_at(owner) or owner in {o for o, _ in records}:
-        raise Unfit(f"{found.shown(owner)} is there already", "name a free one: --set green=NAME")
-    new = {"A": answers.get("new_v4", ()), "AAAA": answers.get("new_v6", ())}
-    kinds = [t for t in ADDRESSES if new[t] and new[t] != ("absent",)]
-    if not kinds:
-        raise Unfit("the new side has no address", "give --set new_v4=ADDRESS or --set new_v6=ADDRESS")
-    name = found.shown(owner)
-    create = [
-        Entry((name,), t, "absent", new[t], DEFAULT_TTL, _notes(found, owner, t) if t == kinds[0] else ())
-        for t in kinds
-    ]
-    remove = [Entry((name,), t, new[t], "absent") for t in kinds]
-    return filled | {"canary": tuple(create), "tidy": tuple(remove), "green": name}
+_EXAMPLES = {
+    "A": "192.0.2.20",
+    "AAAA": "2001:db8::20",
+    "MX": "10 mx.new.example.",
+    "TXT": "some text",
+    "CNAME": "new.example.net.",
+}
 
 
 # mx
 
 
 def _mx_records(found: Found) -> tuple[Record, ...]:
-    return _there(found, (found.zone,), ("MX",))
+    return there(found, (found.zone,), ("MX",))
 
 
 def _mx_questions(found: Found, records: Sequence[Record]) -> tuple[Question, ...]:
@@ -240,7 +43,7 @@ def _mx_questions(found: Found, records: Sequence[Record]) -> tuple[Question, ..
         raise Unfit("the zone's apex has no MX", "name what moves: --record NAME/MX")
     if bad := next((f"{found.shown(o)}/{t}" for o, t in records if t != "MX"), None):
         raise Unfit(f"{bad}: this template moves MX", "for other types: --template generic")
-    _no_aliases(found, records)
+    no_aliases(found, records)
     names = ", ".join(found.shown(o) for o, _ in records)
     return (Question("new_mx", f"the new MX of {names}: preference and host", "10 mx.new.example.", "rdata", "MX"),)
 
@@ -262,49 +65,11 @@ def _mail_hosts(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host(v.split()[1]) for v in ordered if is_host(v.split()[1])))
 
 
-# cdn-cname
-
-
-def _cdn_records(found: Found) -> tuple[Record, ...]:
-    return ((absolute_name("www", found.zone), "CNAME"),)
-
-
-def _cdn_questions(found: Found, records: Sequence[Record]) -> tuple[Question, ...]:
-    if len(records) != 1 or records[0][1] != "CNAME":
-        raise Unfit("this template is for one name", "name it: --record www/CNAME")
-    owner = records[0][0]
-    if owner == found.zone:
-        raise Unfit("the zone's apex cannot be an alias: SOA and NS stand there", "name another: --record www/CNAME")
-    if other := sorted(set(found.types_at(owner)) - _REPLACED):
-        raise Unfit(
-            f"{found.shown(owner)} has {', '.join(other)}, which an alias cannot stand beside",
-            "move that to another name first, or choose another name: --record NAME/CNAME",
-        )
-    asks = f"the name that the CDN gave you for {found.shown(owner)}"
-    return (Question("target", asks, "shop.cdn.example.", "rdata", "CNAME"),)
-
-
-def _cdn(found: Found, records: Sequence[Record], answers: Answers) -> Filled:
-    owner = records[0][0]
-    there = found.types_at(owner)
-    goes = [(owner, t) for t in sorted(there) if t != "CNAME"]
-    alias = entries(found, [(owner, "CNAME")], lambda _: answers["target"])
-    ttl = max((r.ttl for r in there.values()), default=DEFAULT_TTL) if "CNAME" not in there else None
-    final = tuple(Entry(e.names, e.rdtype, e.before, e.after, ttl, e.notes) for e in alias)
-    return {
-        "changes": (*entries(found, goes, lambda _: ("absent",)), *final),
-        "replaced": tuple(t for _, t in goes),
-        "name": found.shown(owner),
-        "url": f"https://{host(owner)}/" if is_host(owner) else None,
-        "old": _first_address({t: there[t].values for t in ADDRESSES if t in there}),
-    }
-
-
 # ttl-only
 
 
 def _common_records(found: Found) -> tuple[Record, ...]:
-    return _there(found, _places(found), ("A", "AAAA", "MX"))
+    return there(found, places(found), ("A", "AAAA", "MX"))
 
 
 def _ttl_questions(found: Found, records: Sequence[Record]) -> tuple[Question, ...]:
@@ -321,9 +86,9 @@ def _ttl_only(found: Found, records: Sequence[Record], answers: Answers) -> Fill
     if not changed:
         raise Unfit(f"all of them have the TTL {ttl} already", "give another: --set ttl=SECONDS")
     out = []
-    for rdtype, owners in _same_first(found, changed):
+    for rdtype, owners in alike(found, changed):
         names = tuple(found.shown(o) for o in owners)
-        out.append(Entry(names, rdtype, None, None, ttl, _notes(found, owners[0], rdtype)))
+        out.append(Entry(names, rdtype, None, None, ttl, notes_on(found, owners[0], rdtype)))
     return {"changes": tuple(out), "ttl": span(ttl)}
 
 
@@ -348,20 +113,20 @@ def _create_questions(found: Found, records: Sequence[Record]) -> tuple[Question
     if not records:
         raise Unfit("which name is created is not said", "name it: --record NAME/TYPE")
     for owner, rdtype in records:
-        there = found.types_at(owner)
-        if rdtype in there:
+        live = found.types_at(owner)
+        if rdtype in live:
             shown = f"{found.shown(owner)}/{rdtype}"
             raise Unfit(f"{shown} is there already", f"to change it: --template generic --record {shown}")
-        _beside(found, owner, rdtype, there)
+        _beside(found, owner, rdtype, live)
     return (
         *_value_questions(found, records),
         Question("ttl", "the TTL", "300", "ttl", default=(str(DEFAULT_TTL),), prompt=False),
     )
 
 
-def _beside(found: Found, owner: str, rdtype: str, there: Iterable[str]) -> None:
+def _beside(found: Found, owner: str, rdtype: str, live: Iterable[str]) -> None:
     """An alias stands alone (RFC 1034 section 3.6.2)."""
-    others = set(there) - {rdtype}
+    others = set(live) - {rdtype}
     if ("CNAME" in others) or (rdtype == "CNAME" and (others or owner == found.zone)):
         what = ", ".join(sorted(others)) or "SOA and NS"
         raise Unfit(
@@ -396,17 +161,8 @@ TEMPLATES = (
     Template(
         "generic", "any records, from what they are to what you say", _common_records, _generic_questions, _generic
     ),
-    Template("web", "a website's addresses move", _web_records, _web_questions, _web),
-    Template(
-        "web-blue-green",
-        "the same, with a name of its own for trying the new side first",
-        _web_records,
-        _blue_green_questions,
-        _blue_green,
-        ("www", "green"),
-    ),
+    *WEB_TEMPLATES,
     Template("mx", "a domain's mail goes to other hosts", _mx_records, _mx_questions, _mx, ()),
-    Template("cdn-cname", "a name becomes an alias of what a CDN gave you", _cdn_records, _cdn_questions, _cdn),
     Template("ttl-only", "TTLs change, and nothing else does", _common_records, _ttl_questions, _ttl_only),
     Template("create-name", "names that are not there yet", lambda _: (), _create_questions, _create, ()),
 )

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from dns_cutover.assembly import Setting, check_beginning
 from dns_cutover.lab.zone import ZoneVersion
+from dns_cutover.plan.entries import plan_values
 from dns_cutover.plan.expand import expand_changes
 from dns_cutover.plan.loader import LoadedPlan, parse_plan
 from dns_cutover.plan.starting import Found, Record, Unfit, check_answer, parse_record, settle, split_answer
 from dns_cutover.plan.template import TEMPLATES, Source, default_file, questions, render, template_named
-from dns_cutover.plan.template_kinds import plan_values
 from dns_cutover.plan.yamlscalar import yaml_value
 from dns_cutover.plan.yamltext import parse_yaml
 from dns_cutover.records import RRset, absolute_name, quote_text
