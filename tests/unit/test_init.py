@@ -191,5 +191,5 @@ def test_the_templates_are_listed(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
-        "generic", "web", "web-blue-green", "mx", "cdn-cname", "ttl-only", "create-name",
+        "generic", "web", "web-blue-green", "cdn-cname", "mx", "ttl-only", "create-name",
     ]  # fmt: skip
