@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import dns.name
+import jsonschema
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from dns_cutover.lab.zone import ZoneVersion
 from dns_cutover.plan.entries import plan_values
 from dns_cutover.plan.expand import expand_changes
 from dns_cutover.plan.loader import LoadedPlan, parse_plan
+from dns_cutover.plan.schema import plan_schema
 from dns_cutover.plan.starting import Found, Record, Unfit, check_answer, parse_record, settle, split_answer
 from dns_cutover.plan.template import TEMPLATES, Source, default_file, questions, render, template_named
 from dns_cutover.plan.yamlscalar import yaml_value
@@ -56,6 +58,7 @@ GIVEN = {
     "create-name": {"api/A": ["192.0.2.7"], "api/TXT": ["${hello}"]},
     "generic": {},
 }
+SCHEMA = jsonschema.Draft202012Validator(plan_schema())
 SOURCE = Source("2026-11-24T13:25:05Z")
 
 
@@ -82,9 +85,11 @@ def begin(
 
 
 def checked(text: str, found: Found) -> LoadedPlan:
-    """The plan as it loads; without errors, and with `from` as it is live."""
+    """The plan as it loads, without errors, valid by the schema, and with `from` as it is live."""
     findings = check_beginning(text, "p.yaml", found, Setting())
     assert [f.message for f in findings if f.severity == "error"] == []
+    errors = [e.message for e in SCHEMA.iter_errors(parse_yaml(text.encode(), "p.yaml").data)]
+    assert errors == []
     return parse_plan(text.encode(), "p.yaml", {})
 
 
