@@ -7,8 +7,8 @@ Rules and where they are written:
   30 to a page, at most 100 ("Using pagination").
 - A body has at most 65,536 characters: 422 "body is too long" (as its answers say; no page does).
 - A workflow's token may not read /user: 403 "Resource not accessible by integration".
-- Notes of merge requests: docs.gitlab.com/api/notes, 20 to a page, at most 100; created with POST, changed with PUT; the
-  token in PRIVATE-TOKEN (docs.gitlab.com/api/rest/authentication). A note has at most 1,000,000 characters.
+- Notes of merge requests: docs.gitlab.com/api/notes, 20 to a page, at most 100; created with POST, changed with PUT;
+  the token in PRIVATE-TOKEN (docs.gitlab.com/api/rest/authentication). A note has at most 1,000,000 characters.
 """
 
 from __future__ import annotations
