@@ -174,7 +174,7 @@ def _answers(template: Template, found: Found, records: Sequence[Record], given:
         raise UsageError(
             f"{count} answer{'s are' if count != 1 else ' is'} missing",
             "DNS cannot tell these.",
-            ("give them as below, or call init on a terminal, which asks", *_other_ways(template)),
+            ("give them as above, or call init on a terminal, which asks", *_other_ways(template)),
             _facts("missing", [(f"--set {_shell(q)}", q.asks) for q in settled.missing]),
         )
     return settled.answers

@@ -139,7 +139,7 @@ def test_an_editor_marks_an_unknown_key_wherever_it_stands(path: Path) -> None:
     """In every mapping of every example."""
     data = parse_yaml(path.read_bytes(), str(path)).data
     for where in _objects(data):
-        wrong = _mistaken(path, where, lambda inner: inner.update(expct=1))
+        wrong = _mistaken(path, where, lambda inner: inner.update(unheard_of=1))
         assert not VALIDATOR.is_valid(wrong), where
 
 
