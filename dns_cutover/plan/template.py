@@ -131,7 +131,8 @@ def _allow(filled: Mapping[str, Any]) -> tuple[str, ...]:
                 out.add("wildcard")
             if e.after == "absent" and not set(e.names) <= come:
                 out.add("delete")
-                out |= {"last_mx"} if e.rdtype == "MX" else set()
+            if e.after == "absent" and e.rdtype == "MX":
+                out.add("last_mx")
     return tuple(sorted(out))
 
 
