@@ -40,14 +40,10 @@ demo: install ## a whole cutover on loopback, twice: to its end, and with a faul
 test: install servers ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds a report, WORKERS=2
 	@$(BIN)/python -m pytest -n $(WORKERS) $(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
 
-<<<<<<< HEAD
 simulate: install ## random stories of runs with faults, over all cores; SEEDS=10000 FIRST=0
 	@$(BIN)/python -m tests.simulation.seeds --count $(SEEDS) $(FIRST)
 
-lint: install ## formatting, types, arrows between packages, dependencies, spelling
-=======
 lint: install ## formatting, types, arrows between packages, dependencies, spelling, shell scripts
->>>>>>> 3e477de (GitHub Action, GitLab job and pre-commit hook: verdict and exit code of validate, one comment kept up to date; inputs reach scripts through the environment alone)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
