@@ -51,19 +51,17 @@ code=0
 run github 2>"$out/validate.log" || code=$?
 # Not at the beginning of a line: there the runner would take a file's name such as ::stop-commands:: for a command.
 sed 's/^/validate: /' "$out/validate.log"
-# 0 and 3 are verdicts. With any other code there is nothing to report but what was just printed.
-if [ "$code" -eq 0 ] || [ "$code" -eq 3 ]; then
-    run markdown >"$out/report.md" 2>"$out/report.log" || [ "$?" -eq 3 ] || rm -f -- "$out/report.md"
-    if [ "${INPUT_SARIF:-}" = true ]; then
-        run sarif >"$out/dns-cutover.sarif" 2>"$out/sarif.log" || [ "$?" -eq 3 ] || rm -f -- "$out/dns-cutover.sarif"
-    fi
+# Where one plan cannot be read the others still have a report. Nothing on standard output means that there is none.
+run markdown >"$out/report.md" 2>"$out/report.log" || true
+if [ "${INPUT_SARIF:-}" = true ]; then
+    run sarif >"$out/dns-cutover.sarif" 2>"$out/sarif.log" || true
 fi
 
-if [ -f "$out/report.md" ]; then
+if [ -s "$out/report.md" ]; then
     cat -- "$out/report.md" >>"$GITHUB_STEP_SUMMARY"
     say "markdown=$out/report.md" >>"$GITHUB_OUTPUT"
 fi
-if [ -f "$out/dns-cutover.sarif" ]; then
+if [ -s "$out/dns-cutover.sarif" ]; then
     say "sarif=$out/dns-cutover.sarif" >>"$GITHUB_OUTPUT"
 fi
 say "exit-code=$code" >>"$GITHUB_OUTPUT"
