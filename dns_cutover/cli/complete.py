@@ -25,7 +25,7 @@ def check_ids(incomplete: str) -> list[tuple[str, str]]:
     """Ids of checks, with what they find."""
     from dns_cutover.checks.registry import all_checks
 
-    return [(c.id, c.title) for c in all_checks() if c.id.startswith(incomplete.upper())]
+    return [(c.id, c.title) for c in all_checks() if c.id.startswith(incomplete)]
 
 
 def run_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
