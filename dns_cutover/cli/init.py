@@ -71,7 +71,9 @@ def init(
     _write(path, text)
     count = len(moved)
     _say(f"{path} is written: {chosen.name}, {count} record{'s' if count != 1 else ''}. Read its comments, then:")
-    _say(f"  dns-cutover validate {_quoted(path)}")
+    # A plan may not choose its own resolvers when it is validated: a stranger may have written it.
+    finders = "".join(f" --bootstrap {b}" for b in bootstrap or [])
+    _say(f"  dns-cutover validate {_quoted(path)}{finders}")
     _say(f"  dns-cutover preview {_quoted(path)} -o {_quoted(path.with_suffix('.runbook.json'))}")
 
 
