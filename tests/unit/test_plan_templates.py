@@ -50,8 +50,8 @@ ZONES = {
     "upper": ("EXAMPLE.Test.".lower(), SIMPLE),
 }
 GIVEN = {
-    "web": {"new_v4": ["93.184.216.99"], "new_v6": ["2001:db8::99"]},
-    "web-blue-green": {"new_v4": ["93.184.216.99"], "new_v6": ["2001:db8::99"]},
+    "web": {"new_v4": ["93.184.216.99"], "new_v6": ["2606:2800:220:1::99"]},
+    "web-blue-green": {"new_v4": ["93.184.216.99"], "new_v6": ["2606:2800:220:1::99"]},
     "mx": {"new_mx": ["10 mx1.new.example", "20 mx2.new.example."]},
     "cdn-cname": {"target": ["shop.cdn.example"]},
     "ttl-only": {"ttl": ["7m"]},
