@@ -92,6 +92,8 @@ def _seconds(where: str, values: Iterable[float]) -> Iterator[str]:
 
 
 def _window(where: str, window: Window) -> Iterator[str]:
+    if not window.days or not set(window.days) <= set(range(1, 8)):
+        yield f"step {where}: its window has days that no week has"
     try:
         window_opens(window, 0.0)
     except (ValueError, KeyError, OSError):

@@ -203,7 +203,7 @@ def test_a_window_that_is_closed_is_waited_for():
     told = text_of(single(stage=window), Look(100, zone=BERLIN))
     row = next(item for item in told.splitlines() if item.startswith("  window      "))
     assert "░" in row
-    assert row.endswith("→ 10:00, 1h to spare")
+    assert row.endswith("→ Wed 10:00, 1h to spare")
 
 
 # -- worst cases ------------------------------------------------------------------------------------------------
