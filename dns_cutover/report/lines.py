@@ -99,13 +99,21 @@ def _folded(text: Text, width: int, hang: int) -> Iterable[Text]:
     while at < len(plain):
         end = _fits(plain, at, room)
         if end < len(plain):
-            blank = plain.rfind(" ", at + 1, end + 1)
+            blank = _break(plain, at, end)
             end = blank + 1 if blank > at and plain[at:blank].strip() else end
         cuts.append(end)
         at, room = end, width - hang
     for n, piece in enumerate(text.divide(cuts[:-1])):
         piece.rstrip()
         yield piece if n == 0 else Text.assemble(" " * hang, piece)
+
+
+def _break(plain: str, at: int, end: int) -> int:
+    """The last blank at which the line may end; not the one between a number and its unit. -1: there is none."""
+    blank = plain.rfind(" ", at + 1, end + 1)
+    while blank > at and plain[blank - 1].isdigit() and plain[blank + 1 : blank + 3].rstrip() == "s":
+        blank = plain.rfind(" ", at + 1, blank)
+    return blank
 
 
 def _fits(plain: str, at: int, room: int) -> int:

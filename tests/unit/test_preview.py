@@ -374,6 +374,8 @@ def test_long_words_are_broken_and_wide_characters_counted():
     assert all(cell_len(item) <= 20 for item in folded)
     assert "".join(item.strip(" -") for item in folded) == "長" * 20
     assert folded[1].startswith("      長")
+    units = [t.plain for t in rich_lines([line("it is cached for 300 s in all")], look)]
+    assert units == ["it is cached for", "300 s in all"]
     kept = [t.plain for t in rich_lines([line("x" * 50, whole=True)], look)]
     assert kept == ["x" * 50]
 
