@@ -45,12 +45,10 @@ class Scale:
 
     def column(self, seconds: float) -> int:
         """The column of a moment, within the picture."""
-        for piece in self.pieces:
-            if seconds <= piece.end or piece is self.pieces[-1]:
-                share = (seconds - piece.start) / (piece.end - piece.start) if piece.end > piece.start else 0.0
-                at = piece.left + int(min(1.0, max(0.0, share)) * (piece.right - piece.left))
-                return min(self.columns - 1, at)
-        return 0
+        piece = next((p for p in self.pieces if seconds <= p.end), self.pieces[-1])
+        share = (seconds - piece.start) / (piece.end - piece.start) if piece.end > piece.start else 0.0
+        at = piece.left + int(min(1.0, max(0.0, share)) * (piece.right - piece.left))
+        return min(self.columns - 1, at)
 
 
 def scale(total: float, idle: Iterable[tuple[float, float]], columns: int) -> Scale:

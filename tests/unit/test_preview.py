@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.cells import cell_len
 
-from dns_cutover.report.diff import groups, ranges
+from dns_cutover.report.diff import groups, notes, ranges
 from dns_cutover.report.foreseen import foresee
 from dns_cutover.report.lines import Look, line, rich_lines
 from dns_cutover.report.preview import decided, preview_lines, preview_text, window_words
@@ -385,3 +385,49 @@ def test_a_plan_without_changes_is_told_as_one():
     assert "0 changes in 1 stage" in text_of(book)
     assert if_done_now(book, stage_changes(book)) is None
     assert text_of(replace(book, steps=()))
+
+
+def test_what_probes_do_and_who_decides():
+    probe = "{{type: tcp, name: {0}, target: x.test, port: 25{1}}}"
+    probes = ", ".join(
+        (
+            probe.format("a", ", role: control"),
+            probe.format("b", ", report_only: true"),
+            probe.format("c", ", consecutive_failure_limit: null, failure_limit: 9, interval: 2m"),
+            "{type: http, name: d, url: 'https://x.test/'}",
+            "{type: command, name: e, argv: [check, --it]}",
+        )
+    )
+    confirm = "confirm: [{id: k, who: Vendor, says: It is so., by: probe, probe: d}], "
+    told = block(text_of(single(stage=f"bake: 1m, {confirm}probes: [{probes}], ")), "s  ")
+    assert "  confirm  k                 Vendor, no bound, proved by d: “It is so.”" in told
+    assert [item[30:].split(" every ")[1] for item in told if item.startswith("  probe")] == [
+        "10 s, if it fails too, the fault is ours",
+        "10 s, only reported",
+        "2m, 9 in all failed: roll back",
+        "10 s, 3 in a row failed: roll back",
+        "10 s, 3 in a row failed: roll back",
+    ]
+    held = text_of(single(top="rollback: {automatic: false}\n", stage=f"probes: [{probe.format('a', '')}], "))
+    assert "3 in a row failed: hold, a person decides" in held
+
+
+def test_deliberate_acts_are_marked():
+    book = book_of(
+        "safety: {allow: [wildcard, apex_ns, delegation]}\nstages: [{name: s, changes: ["
+        "{name: '*', type: A, from: ['192.0.2.1'], to: ['192.0.2.2']}, "
+        "{name: '@', type: TXT, add: [b]}]}]",
+        '* 60 IN A 192.0.2.1\n@ 60 IN TXT "a"\n',
+    )
+    told = text_of(book)
+    assert "! a wildcard: it answers for every name that is not there" in told
+    changes = stage_changes(book)
+    ns = replace(changes[0], key=replace(changes[0].key, owner="example.test.", rdtype="NS"))
+    assert notes(book, ns, ()) == ["the zone's own NS"]
+    last = replace(changes[0], verb="delete", key=replace(ns.key, rdtype="MX"))
+    assert notes(replace(book, allow=("delete", "last_mx")), last, ()) == ["allowed by safety.allow: delete, last_mx"]
+
+
+def test_an_edit_by_value_of_one_value_keeps_what_others_add():
+    book = book_of("stages: [{name: s, changes: [{name: t, type: TXT, remove: [a], add: [b]}]}]", 't 60 IN TXT "a"\n')
+    assert "    = what others add stays" in text_of(book)

@@ -41,6 +41,10 @@ def test_a_short_idle_span_is_not():
     assert not any(p.cut for p in scale(7200, [(0, 3600)], 60).pieces)
 
 
+def test_a_plan_that_only_waits_has_a_tick_at_its_start():
+    assert labels(1e6, [(0, 1e6)]) == "12:40"
+
+
 def test_many_cuts_leave_room_or_none_is_made():
     idle = [(n * DAY, n * DAY + 80_000) for n in range(8)]
     axis = scale(8 * DAY, idle, 60)

@@ -140,6 +140,19 @@ def test_a_window_in_no_time_zone(zone):
     assert "time zone" in refused(canonical(data)).why
 
 
+def test_a_window_on_no_day():
+    step = next(n for n, s in enumerate(DATA[0]["steps"]) if s["window"])
+    for days in ([], [0], [8], [1, 9]):
+        data = change_one(DATA[0], ("steps", step, "window", "days"), days)
+        assert "days" in refused(canonical(data)).why
+
+
+def test_an_edit_in_another_zone_than_its_message():
+    step = next(n for n, s in enumerate(DATA[2]["steps"]) if s["zone"] == "public")
+    data = change_one(DATA[2], ("steps", step, "zone"), "private")
+    assert "is not in its zone" in refused(canonical(data)).why
+
+
 def test_a_confirmation_that_asks_nothing():
     step = next(n for n, s in enumerate(DATA[0]["steps"]) if s["confirm"])
     data = change_one(DATA[0], ("steps", step, "confirm"), None)
