@@ -186,7 +186,7 @@ def test_finish_and_old_side_have_reasons():
     assert "old side off  Sun 15 Mar 14:55 at the earliest · mail on its way still needs" in told
     told = text_of(single())
     assert "old side off  2026-03-10T13:43:44Z" not in told
-    assert "keep-alives outlive DNS" in told
+    assert "open connections outlive DNS" in told
 
 
 def test_a_plan_of_two_weeks_is_not_to_scale_where_nothing_happens():

@@ -154,7 +154,7 @@ def test_mail_that_is_queued_keeps_the_old_side_alive():
     told = old_side(preview_world.mail())
     assert told.after_s == times(preview_world.mail())["switch/converge"][1] + 5 * 86400
     assert "RFC 5321" in told.reason
-    assert "keep-alives" in old_side(preview_world.single()).reason
+    assert "open connections" in old_side(preview_world.single()).reason
 
 
 def test_a_runbook_whose_edits_do_not_fit_shows_what_it_can():
