@@ -74,7 +74,7 @@ def test_what_is_no_runbook_is_one_error(data, why):
 
 def test_huge_files_are_not_read(monkeypatch):
     monkeypatch.setattr(codec, "MAX_BYTES", 1000)
-    assert "more than any runbook has" in refused(runbook_file(mail())).why
+    assert "which no runbook has" in refused(runbook_file(mail())).why
 
 
 def test_another_version_is_named():
