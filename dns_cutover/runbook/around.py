@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from dns_cutover.records import RRset, RRsetKey
-from dns_cutover.records.name import is_below, parent_names
+from dns_cutover.records.name import parent_names
 from dns_cutover.timing.exposure import NameContext
 
 
@@ -17,7 +17,9 @@ def wildcards(key: RRsetKey, zone: str) -> tuple[RRsetKey, ...]:
     """The wildcard RRsets that could answer for `key` while nothing is at its name (RFC 4592), nearest first."""
     if key.owner == zone or key.owner.startswith("*."):
         return ()
-    return tuple(RRsetKey(key.zone, f"*.{p}", key.rdtype) for p in parent_names(key.owner) if is_below(p, zone))
+    parents = parent_names(key.owner)
+    inside = parents[: parents.index(zone) + 1] if zone in parents else parents if zone == "." else ()
+    return tuple(RRsetKey(key.zone, f"*.{p}", key.rdtype) for p in inside)
 
 
 def keys_to_ask(keys: Collection[RRsetKey], names: Mapping[str, str]) -> tuple[RRsetKey, ...]:

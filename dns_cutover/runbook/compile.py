@@ -71,12 +71,15 @@ class _Compiler:
     steps: list[Step] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
     final_ttl: dict[RRsetKey, int] = field(default_factory=dict)
-    by_value: dict[RRsetKey, tuple[str, ...]] = field(default_factory=dict)
+    sibling_ttl: dict[str, int | None] = field(default_factory=dict)
+    at_name: dict[tuple[str, str], list[RRsetKey]] = field(default_factory=dict)
 
 
 def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Mapping[str, Partition]) -> Runbook:
     """The runbook of `plan` against what is live. `partition` by zone reference. Raises DriftFound."""
     c = _Compiler(plan, live, partition, dict(live.rrsets))
+    for key in live.rrsets:
+        c.at_name.setdefault((key.zone, key.owner), []).append(key)
     for segment in _segments(plan):
         _compile_segment(c, segment)
     if c.drifts:
@@ -147,6 +150,10 @@ def _gate(c: _Compiler, stage: Stage) -> Convergence:
 def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
     first = stages[0]
     planned = {stage.name: expand_changes(c.plan, stage) for stage in stages}
+    for stage in stages:
+        given = [p.ttl for p in planned[stage.name] if p.ttl is not None]
+        live = [r.ttl for p in planned[stage.name] if (r := c.live.rrsets.get(p.key)) is not None]
+        c.sibling_ttl[stage.name] = max(given or live, default=None)
     lower = _lower_edits(c, stages, planned)
     lead = max((_lead(c, first, e) for e in lower), default=0.0)
     if first.wait and lower:
@@ -189,9 +196,8 @@ def _final(c: _Compiler, stage: Stage, planned: PlannedChange, now: RRset | None
     ttl = stage.ttl or c.plan.ttl
     original = c.live.rrsets.get(planned.key)
     if original is None and now is None:
-        siblings = [p.ttl for p in expand_changes(c.plan, stage) if p.ttl is not None]
-        existing = [r.ttl for p in expand_changes(c.plan, stage) if (r := c.live.rrsets.get(p.key)) is not None]
-        return max(siblings or existing or [_soa_ttl(c, planned.key.zone)])
+        sibling = c.sibling_ttl.get(stage.name)
+        return sibling if sibling is not None else _soa_ttl(c, planned.key.zone)
     before = original or now
     kept = before.ttl if before else _soa_ttl(c, planned.key.zone)
     match ttl.restore:
@@ -387,8 +393,8 @@ def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
     # What else is at the name now, as this run has left it so far.
     others = {
         k.rdtype: r.ttl
-        for k, r in c.image.items()
-        if r is not None and k.zone == change.key.zone and k.owner == change.key.owner and k != change.key
+        for k in c.at_name[change.key.zone, change.key.owner]
+        if (r := c.image[k]) is not None and k != change.key
     }
     context = replace(context, existing_ttls={**context.existing_ttls, **others})
     old, undo = old_lifetime(change, context, _policy(c)), rollback_lifetime(change, context, _policy(c))
