@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dns_cutover.assembly.setting import Setting
 
 if TYPE_CHECKING:
+    from dns_cutover.lookup.surroundings import Wanted
     from dns_cutover.lookup.views import LiveView, ZoneServers
     from dns_cutover.plan.loader import LoadedPlan
     from dns_cutover.plan.models import LookupConfig
@@ -29,21 +31,53 @@ class Live:
 
 
 async def look(loaded: LoadedPlan, setting: Setting) -> Live:
-    """The live view of everything that the plan touches, from every authoritative server."""
+    """The live view of everything that the plan touches, from every authoritative server, and of what is around it."""
     from dns_cutover.lookup.live import take_live_view
+    from dns_cutover.lookup.surroundings import look_around
     from dns_cutover.plan.expand import expand_changes, unchanged_keys, zone_names
     from dns_cutover.records import RRsetKey
 
     plan, names = loaded.plan, zone_names(loaded.plan)
     keys = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
     keys |= {k for s in plan.stages for k in unchanged_keys(plan, s)}
-    zones = {ref: await zone_servers(names[ref], config.lookup, setting) for ref, config in plan.all_zones().items()}
+    found = await asyncio.gather(
+        *(zone_servers(names[ref], config.lookup, setting) for ref, config in plan.all_zones().items())
+    )
+    zones = dict(zip(names, found, strict=True))
     extra = {RRsetKey(k.zone, k.owner, "CNAME") for k in keys if k.owner != names[k.zone]}
     extra |= {w for k in keys for w in _wildcards(k, names[k.zone])}
+    extra |= {RRsetKey(other, k.owner, k.rdtype) for k in keys for other in _views(k.zone, names)}
     # A name that becomes an alias, or stops being one: everything at it counts.
     whole = {(k.zone, k.owner) for k in keys if k.rdtype == "CNAME"}
     view = await take_live_view(zones, sorted(keys | extra), whole, setting.asker(), setting.clock)
+    view = await look_around(view, wanted(loaded, setting), setting.asker())
     return Live(live_facts(loaded, view, keys), view)
+
+
+def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
+    """What the plan makes interesting beside the RRsets that it names. In the lab nobody outside is asked."""
+    from dns_cutover.lookup.resolvers import system_resolvers, unique
+    from dns_cutover.lookup.surroundings import Wanted
+    from dns_cutover.plan.expand import expand_changes
+    from dns_cutover.plan.types import parse_endpoint
+    from dns_cutover.records.targets import ADDRESSED, targets_of
+
+    plan, zones = loaded.plan, loaded.plan.all_zones()
+    planned = [p for stage in plan.stages for p in expand_changes(plan, stage)]
+    hosts = dict.fromkeys(t for p in planned for v in (*(p.after or ()), *p.add) for t in targets_of(p.key.rdtype, v))
+    addressed = dict.fromkeys((p.key.zone, p.key.owner) for p in planned if p.key.rdtype in ADDRESSED)
+    if setting.lab is not None:
+        return Wanted(tuple(hosts), tuple(addressed))
+    given = {ref: tuple(parse_endpoint(b) for b in config.lookup.bootstrap) for ref, config in zones.items()}
+    bootstrap = unique(e for endpoints in given.values() for e in endpoints) or system_resolvers()
+    # Where servers are listed by hand and no resolver is named the zone may be nobody's business outside.
+    listed = {ref: given[ref] for ref, c in zones.items() if c.lookup.authoritative != "auto" and given[ref]}
+    return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed)
+
+
+def _views(ref: str, names: Mapping[str, str]) -> list[str]:
+    """The plan's other views of the same zone."""
+    return [other for other, name in names.items() if other != ref and name == names[ref]]
 
 
 def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> LiveFacts:

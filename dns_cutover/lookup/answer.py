@@ -41,7 +41,8 @@ class Section:
 class Reply:
     """A usable answer. `rcode` is the mnemonic, `ede` extended error codes (RFC 8914), `rtt` real seconds.
 
-    `nsid` (RFC 5001) is text where it is printable ASCII, else hexadecimal.
+    `nsid` (RFC 5001) is text where it is printable ASCII, else hexadecimal. `edns` is the version in the answer's OPT
+    record, -1 where it has none; `options` are the codes of its EDNS options.
     """
 
     rcode: str
@@ -54,6 +55,8 @@ class Reply:
     rtt: float
     tcp: bool
     tc: bool = False
+    edns: int = -1
+    options: tuple[int, ...] = ()
 
     def find(self, owner: str, rdtype: str) -> RRset | None:
         """The RRset of that owner and type in the answer section."""
@@ -90,14 +93,38 @@ def negative_ttl(soa: Section) -> int:
 
 
 def make_question(
-    owner: str, rdtype: str, *, recurse: bool, edns: bool = True, checking_disabled: bool = False
+    owner: str,
+    rdtype: str,
+    *,
+    recurse: bool,
+    edns: bool = True,
+    checking_disabled: bool = False,
+    dnssec: bool = False,
 ) -> dns.message.Message:
-    """A query with a random id. AD and DO are off: the answer is to be what ordinary clients get."""
+    """A query with a random id. AD and DO are off: the answer is to be what ordinary clients get.
+
+    `dnssec` sets DO (RFC 3225), for who wants to see the signatures.
+    """
     flags = (dns.flags.RD if recurse else 0) | (dns.flags.CD if checking_disabled else 0)
     query = dns.message.make_query(owner, rdtype, flags=flags)
     query.id = secrets.randbits(16)
     if edns:
-        query.use_edns(0, payload=UDP_PAYLOAD, options=[dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")])
+        do = dns.flags.DO if dnssec else 0
+        nsid = dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")
+        query.use_edns(0, do, payload=UDP_PAYLOAD, options=[nsid])
+    return query
+
+
+def make_edns_test(owner: str, rdtype: str, version: int, option: int | None) -> dns.message.Message:
+    """A query with any EDNS version, and perhaps an empty option of any code: how a server takes it tells whether it
+    will live with what is to come (RFC 6891 sections 6.1.2 and 6.1.3).
+    """
+    query = dns.message.make_query(owner, rdtype, flags=0)
+    query.id = secrets.randbits(16)
+    options: list[dns.edns.Option] = []
+    if option is not None:
+        options.append(dns.edns.GenericOption(dns.edns.OptionType.make(option), b""))
+    query.use_edns(version, payload=UDP_PAYLOAD, options=options)
     return query
 
 
@@ -141,6 +168,8 @@ def _reply(message: dns.message.Message, rtt: float, *, tcp: bool, tc: bool) -> 
         rtt,
         tcp,
         tc,
+        message.edns,
+        tuple(int(option.otype) for option in message.options),
     )
 
 

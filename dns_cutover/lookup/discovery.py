@@ -76,6 +76,7 @@ async def discover(
         delegation.ttl,
         child_ttl,
         tuple(d.problems),
+        tuple(parents),
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import dns.message
 
-from dns_cutover.lookup.answer import NoReply, Outcome, Reject, Reply, Section, make_question
+from dns_cutover.lookup.answer import NoReply, Outcome, Reject, Reply, Section, make_edns_test, make_question
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.transport import ask_connection, ask_datagram
 
@@ -52,19 +53,19 @@ class Asker:
         recurse: bool,
         tcp: bool = False,
         checking_disabled: bool = False,
+        dnssec: bool = False,
     ) -> Outcome:
-        """One question; at most three tries over UDP, and two over TCP where the answer was cut off."""
+        """One question; at most three tries over UDP, and two over TCP where the answer was cut off. `dnssec`: with
+        the signatures.
+        """
+        make = partial(make_question, recurse=recurse, checking_disabled=checking_disabled, dnssec=dnssec)
         if tcp or server.transport != "udp":
-            return (
-                await self.ask_stream(server, ((owner, rdtype),), recurse=recurse, checking_disabled=checking_disabled)
-            )[0]
+            return (await self._stream(server, ((owner, rdtype),), make))[0]
         async with self._limit:
-            outcome = await self._datagrams(server, owner, rdtype, recurse, checking_disabled)
+            outcome = await self._datagrams(server, owner, rdtype, make)
         if not isinstance(outcome, Reply) or not outcome.tc:
             return outcome
-        whole = (
-            await self.ask_stream(server, ((owner, rdtype),), recurse=recurse, checking_disabled=checking_disabled)
-        )[0]
+        whole = (await self._stream(server, ((owner, rdtype),), make))[0]
         if isinstance(whole, NoReply):
             return replace(whole, reason=f"its answer is cut off over UDP, and over TCP: {whole.reason}")
         return whole
@@ -81,6 +82,31 @@ class Asker:
 
         One outcome per question, in their order. A server that closes after each answer is connected to again.
         """
+        make = partial(make_question, recurse=recurse, checking_disabled=checking_disabled)
+        return await self._stream(server, questions, make)
+
+    async def ask_edns(
+        self, server: Endpoint, owner: str, rdtype: str, *, version: int = 0, option: int | None = None
+    ) -> Outcome:
+        """One question over UDP with this EDNS version and option: at most three tries, no way back to plain DNS."""
+        outcome: Outcome = NoReply("no answer")
+        for _ in range(TRIES):
+            async with self._limit:
+                query = make_edns_test(owner, rdtype, version, option)
+                outcome = await ask_datagram(server, query, self._timeouts.udp, self._reject)
+            if isinstance(outcome, Reply):
+                break
+        return outcome
+
+    async def ask_plain(self, server: Endpoint, owner: str, rdtype: str) -> Outcome:
+        """One question over UDP without EDNS, one try."""
+        async with self._limit:
+            query = make_question(owner, rdtype, recurse=False, edns=False)
+            return await ask_datagram(server, query, self._timeouts.udp, self._reject)
+
+    async def _stream(
+        self, server: Endpoint, questions: Sequence[tuple[str, str]], make: Callable[..., dns.message.Message]
+    ) -> tuple[Outcome, ...]:
         if server.transport in ("https", "quic"):
             text = f"the transport {server.transport} is not available yet: use udp, tcp or tls"
             return tuple(NoReply(text) for _ in questions)
@@ -89,12 +115,7 @@ class Asker:
         left, tries = list(range(len(questions))), 0
         while left and tries < STREAM_TRIES:
             batch = left[:BATCH]
-            queries = _unique_ids(
-                [
-                    make_question(*questions[n], recurse=recurse, edns=edns[n], checking_disabled=checking_disabled)
-                    for n in batch
-                ]
-            )
+            queries = _unique_ids([make(*questions[n], edns=edns[n]) for n in batch])
             async with self._limit:
                 got = await ask_connection(server, queries, self._timeouts.tcp, self._reject, self._context(server))
             for n, outcome in zip(batch, got, strict=True):
@@ -111,11 +132,13 @@ class Asker:
                 tries += 1  # only a connection that brought nothing counts: each other one came further
         return tuple(outcomes)
 
-    async def _datagrams(self, server: Endpoint, owner: str, rdtype: str, recurse: bool, cd: bool) -> Outcome:
+    async def _datagrams(
+        self, server: Endpoint, owner: str, rdtype: str, make: Callable[..., dns.message.Message]
+    ) -> Outcome:
         outcome: Outcome = NoReply("no answer")
         edns, tries = True, 0
         while tries < TRIES:
-            query = make_question(owner, rdtype, recurse=recurse, edns=edns, checking_disabled=cd)
+            query = make(owner, rdtype, edns=edns)
             began = asyncio.get_running_loop().time()
             outcome = await ask_datagram(server, query, self._timeouts.udp, self._reject)
             if isinstance(outcome, Reply):

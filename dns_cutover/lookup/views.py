@@ -12,7 +12,10 @@ from dns_cutover.records import RRset, RRsetKey
 
 @dataclass(frozen=True, slots=True)
 class ZoneServers:
-    """Who serves a zone. `parent_ns` and `child_ns` are name-server host names; `problems` are for people."""
+    """Who serves a zone. `parent_ns` and `child_ns` are name-server host names; `problems` are for people.
+
+    `parents` are the servers of the zone that delegates it, where that was found.
+    """
 
     zone: str
     endpoints: tuple[Endpoint, ...]
@@ -21,6 +24,7 @@ class ZoneServers:
     parent_ns_ttl: int | None = None
     child_ns_ttl: int | None = None
     problems: tuple[str, ...] = ()
+    parents: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

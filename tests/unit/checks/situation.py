@@ -208,7 +208,7 @@ def name_view(data: Zone, ref: str, origin: str, owner: str, types: tuple[str, .
 
 def targets(plan: Any, names: Mapping[str, str], rrsets: Mapping[RRsetKey, RRset | None]) -> set[str]:
     """The hosts that records of the plan and live ones point to."""
-    from dns_cutover.checks.targets import targets_of
+    from dns_cutover.records.targets import targets_of
 
     out: set[str] = set()
     for stage in plan.stages:

@@ -5,6 +5,9 @@ from __future__ import annotations
 # Where in the canonical RDATA text of a type a host's name stands.
 POSITIONS = {"CNAME": 0, "DNAME": 0, "NS": 0, "PTR": 0, "MX": 1, "SRV": 3, "SVCB": 1, "HTTPS": 1}
 
+# Types that say at which addresses a name's services are reached.
+ADDRESSED = frozenset({"A", "AAAA", "CNAME", "HTTPS", "SVCB"})
+
 
 def targets_of(rdtype: str, value: str) -> tuple[str, ...]:
     """The absolute host name in canonical RDATA; empty for types without one, and where "." says that there is none

@@ -1,0 +1,236 @@
+"""What stands around the records of a plan: where they point to, the chain of trust, the servers' manners, CAA.
+
+Everything is asked at its own authority, within bounds: an ordinary plan costs a few dozen questions more, and a plan
+of ten thousand names not one for each of them. Network trouble is a value: what could not be learned is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import calendar
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal, TypeAlias, TypeVar
+
+from dns_cutover.lookup.answer import Outcome, Reply
+from dns_cutover.lookup.discovery import discover
+from dns_cutover.lookup.health import server_health
+from dns_cutover.lookup.hosts import HostFinder, first_good
+from dns_cutover.lookup.interface import Endpoint
+from dns_cutover.lookup.question import Asker
+from dns_cutover.lookup.transport import has_route
+from dns_cutover.lookup.views import LiveView, TargetView, ZoneSecurity, ZoneServers
+from dns_cutover.records import RRset
+from dns_cutover.records.name import is_below, parent_names
+from dns_cutover.records.targets import targets_of
+
+MAX_TARGETS = 60
+MAX_OWNERS = 200  # owner names for which CAA is looked up
+PATIENCE = 10.0  # real seconds for one target, and for finding one parent: beyond it the answer is "not known"
+AT_ONCE = 8  # groups of targets that are looked for side by side
+
+_T = TypeVar("_T")
+Unknown: TypeAlias = Literal["unknown"]  # nobody who would know could be asked
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the plan makes interesting.
+
+    `hosts`: absolute names that its new values point to. `addressed`: (zone reference, owner) whose addresses or alias
+    change: certificates are issued for such names. `bootstrap` resolvers know the root. `parents_of`: by reference of
+    zones whose servers are listed by hand, the resolvers from which the way down to their parents may be taken.
+    """
+
+    hosts: tuple[str, ...] = ()
+    addressed: tuple[tuple[str, str], ...] = ()
+    bootstrap: tuple[Endpoint, ...] = ()
+    parents_of: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+
+
+async def look_around(
+    view: LiveView, wanted: Wanted, asker: Asker, routed: Callable[[str], bool] = has_route
+) -> LiveView:
+    """The view with `targets`, `security`, `health` and `caa`, and what parents and children say of listed zones.
+
+    Never raises for the network; no recursive resolver is asked for a target's own name.
+    """
+    names = {ref: zone.zone for ref, zone in view.zones.items()}
+    good = {ref: _good(view, ref) for ref in names}
+    found = await asyncio.gather(
+        *(_relatives(asker, z, good[ref], wanted.parents_of.get(ref, ()), routed) for ref, z in view.zones.items())
+    )
+    zones = dict(zip(names, found, strict=True))
+    finder = HostFinder(asker, wanted.bootstrap, ((names[ref], good[ref]) for ref in names), routed)
+    live = (t for k, r in view.rrsets.items() if r is not None for v in r.values for t in targets_of(k.rdtype, v))
+    hosts = tuple(dict.fromkeys((*wanted.hosts, *live)))
+    owners = tuple(dict.fromkeys(wanted.addressed))
+    targets, security, health, caa = await asyncio.gather(
+        _targets(finder, hosts[:MAX_TARGETS]),
+        asyncio.gather(*(_security(asker, zones[ref], good[ref]) for ref in names)),
+        asyncio.gather(*(server_health(asker, v, names[v.zone]) for v in view.servers)),
+        _caa(asker, view, zones, good, owners[:MAX_OWNERS], finder),
+    )
+    problems = list(view.problems)
+    if len(hosts) > MAX_TARGETS:
+        problems.append(f"records point to {len(hosts)} hosts; {MAX_TARGETS} of them are looked at")
+    if len(owners) > MAX_OWNERS:
+        problems.append(f"{len(owners)} names change addresses; CAA is looked up for {MAX_OWNERS} of them")
+    return replace(
+        view,
+        zones=MappingProxyType(zones),
+        targets=MappingProxyType(targets),
+        security=MappingProxyType(dict(zip(names, security, strict=True))),
+        health=tuple(health),
+        caa=MappingProxyType(caa),
+        problems=tuple(problems),
+    )
+
+
+def _good(view: LiveView, ref: str) -> tuple[Endpoint, ...]:
+    """The zone's servers that answered with authority. One that is dead would be waited for at every question."""
+    return tuple(v.server for v in view.servers if v.zone == ref and v.serial is not None)
+
+
+def _authoritative(outcome: Outcome) -> bool:
+    return isinstance(outcome, Reply) and outcome.aa and outcome.rcode in ("NOERROR", "NXDOMAIN")
+
+
+async def _within(seconds: float, work: Awaitable[_T]) -> _T | None:
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        return None
+
+
+# -- parent and child of zones whose servers are listed -----------------------------------------------------------
+
+
+async def _relatives(
+    asker: Asker,
+    zone: ZoneServers,
+    good: Sequence[Endpoint],
+    bootstrap: Sequence[Endpoint],
+    routed: Callable[[str], bool],
+) -> ZoneServers:
+    """What the zone's servers say about its NS, where discovery did not ask; and the parent, where it delegates to
+    them. Listed servers to which nobody delegates are another view of the name: its parent says nothing about them.
+    """
+    if zone.child_ns or zone.parents or not good:
+        return zone
+    replies = await asyncio.gather(*(asker.ask(s, zone.zone, "NS", recurse=False) for s in good))
+    sets = [found for r in replies if isinstance(r, Reply) and r.aa and (found := r.find(zone.zone, "NS")) is not None]
+    names = tuple(sorted({host for rrset in sets for host in rrset.values}))
+    zone = replace(zone, child_ns=names, child_ns_ttl=max((rrset.ttl for rrset in sets), default=None))
+    if not bootstrap:
+        return zone
+    public = await _within(PATIENCE, discover(asker, zone.zone, bootstrap, (), routed))
+    if public is None or not {e.address for e in public.endpoints} & {e.address for e in zone.endpoints}:
+        return zone
+    return replace(zone, parent_ns=public.parent_ns, parent_ns_ttl=public.parent_ns_ttl, parents=public.parents)
+
+
+# -- targets ---------------------------------------------------------------------------------------------------
+
+
+async def _targets(finder: HostFinder, hosts: Sequence[str]) -> dict[str, TargetView]:
+    """Each host at its own authority. Neighbours one after another, so that the second knows the way."""
+    groups: dict[str, list[str]] = {}
+    for host in hosts:
+        groups.setdefault(next(iter(parent_names(host)), "."), []).append(host)
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def group(members: Iterable[str]) -> list[TargetView]:
+        async with limit:
+            return [await _target(finder, host) for host in members]
+
+    found = await asyncio.gather(*map(group, groups.values()))
+    views = {view.owner: view for views in found for view in views}
+    return {host: views[host] for host in hosts}
+
+
+async def _target(finder: HostFinder, host: str) -> TargetView:
+    answer = await _within(PATIENCE, finder.host(host))
+    if answer is None:
+        return TargetView(host, asked=False, problem=f"no answer about it in {PATIENCE:g} s")
+    return TargetView(host, answer.links, answer.addresses, answer.ttl, answer.asked, answer.problem)
+
+
+# -- the chain of trust ----------------------------------------------------------------------------------------
+
+
+async def _security(asker: Asker, zone: ZoneServers, good: Sequence[Endpoint]) -> ZoneSecurity:
+    """DS at the parent's servers, DNSKEY and the SOA's signatures at the zone's own (RFC 4033 section 3)."""
+    from_parent, from_zone = await asyncio.gather(
+        first_good(asker, zone.parents, zone.zone, "DS", _authoritative),
+        first_good(asker, good, zone.zone, "DNSKEY", _authoritative),
+    )
+    ds = from_parent.find(zone.zone, "DS") if from_parent is not None else None
+    keys = from_zone.find(zone.zone, "DNSKEY") if from_zone is not None else None
+    expire = None
+    if keys is not None:  # an unsigned zone has no signatures to ask for
+        replies = await asyncio.gather(*(asker.ask(s, zone.zone, "SOA", recurse=False, dnssec=True) for s in good))
+        expire = min((at for r in replies if isinstance(r, Reply) for at in _expirations(r, zone.zone)), default=None)
+    return ZoneSecurity(ds, from_parent is not None, keys, expire)
+
+
+def _expirations(reply: Reply, zone: str) -> Iterable[float]:
+    """When the SOA's signatures expire, seconds UTC (RFC 4034 section 3.2: the fifth field)."""
+    for s in reply.answer:
+        if s.rdtype == "RRSIG" and s.owner == zone:
+            for words in (value.split() for value in s.rrset.values):
+                if words[0] == "SOA":
+                    yield float(calendar.timegm(time.strptime(words[4], "%Y%m%d%H%M%S")))
+
+
+# -- CAA -------------------------------------------------------------------------------------------------------
+
+
+async def _caa(
+    asker: Asker,
+    view: LiveView,
+    zones: Mapping[str, ZoneServers],
+    good: Mapping[str, Sequence[Endpoint]],
+    owners: Sequence[tuple[str, str]],
+    finder: HostFinder,
+) -> dict[str, tuple[str, RRset] | None]:
+    """The CAA set that governs each owner (RFC 8659 section 3): its own, or the nearest one above; every name is asked
+    once. An owner of which that could not be learned is left out.
+    """
+    asked: dict[tuple[str, str], asyncio.Task[RRset | Unknown | None]] = {}
+
+    async def at(ref: str, name: str) -> RRset | Unknown | None:
+        if (ref, name) not in asked:
+            asked[ref, name] = asyncio.ensure_future(_caa_at(asker, zones[ref], good[ref], name))
+        return await asked[ref, name]
+
+    async def governs(ref: str, owner: str) -> tuple[str, RRset] | Unknown | None:
+        alias = view.names[ref, owner].rrsets.get("CNAME") if (ref, owner) in view.names else None
+        if alias is not None:
+            # What stands at the alias's end is the answer for the alias; nobody climbs from there.
+            reply = await _within(PATIENCE, finder.answer(alias.values[0], "CAA"))
+            found = next((s for s in reply.answer if s.rdtype == "CAA"), None) if reply is not None else None
+            if found is not None:
+                return found.owner, found.rrset
+        for name in parent_names(owner) if alias is not None else (owner, *parent_names(owner)):
+            rrset = await at(ref, name)
+            if rrset is not None:
+                return rrset if isinstance(rrset, str) else (name, rrset)
+        return None
+
+    found = await asyncio.gather(*(governs(ref, owner) for ref, owner in owners))
+    told = zip((owner for _, owner in owners), found, strict=True)
+    return {owner: what for owner, what in told if not isinstance(what, str)}
+
+
+async def _caa_at(asker: Asker, zone: ZoneServers, good: Sequence[Endpoint], name: str) -> RRset | Unknown | None:
+    """The CAA set at one name: from the zone's servers, and above the apex from its parent's, as far as they serve."""
+    inside = is_below(name, zone.zone)
+    reply = await first_good(asker, good if inside else zone.parents, name, "CAA", _authoritative)
+    if reply is not None:
+        return reply.find(name, "CAA")
+    # Above the parent zone's apex there are names of registries, where nobody puts CAA.
+    return None if zone.parents and not inside else "unknown"
