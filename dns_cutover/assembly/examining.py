@@ -39,7 +39,7 @@ class Request:
     bootstrap: tuple[Endpoint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Examined:
     """What came out. `book` is None offline and where an error stands in the way; `sha256` is that of the runbook.
 
@@ -59,6 +59,10 @@ class Examined:
     seconds: float = 0.0
     lines: tuple[str, ...] = field(default=())
     made: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # asyncio.run makes the text of its task's result, and throws it away.
+        return f"<Examined {self.loaded.file}: {len(self.findings)} findings>"
 
 
 async def examine_all(

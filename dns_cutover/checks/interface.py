@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from dns_cutover.checks.history import History, Image
 from dns_cutover.checks.together import Together
 from dns_cutover.checks.world import World
 from dns_cutover.lookup.views import LiveView
@@ -189,19 +190,17 @@ class Subject:
         )
 
     @cached_property
-    def images(self) -> Mapping[int, Mapping[RRsetKey, tuple[str, ...] | None]]:
+    def images(self) -> Mapping[int, Image]:
         """What each touched RRset is before stage n (and, at the last stage's number + 1, in the end): values, or None
         for absence. Left out where it cannot be known: offline without `from`, or where the plan does not fit.
         """
-        image: dict[RRsetKey, tuple[str, ...] | None] = {}
+        history = History()
         if self.live is not None:
-            image = {k: r.values if r is not None else None for k, r in self.live.rrsets.items()}
-        out = {0: dict(image)}
-        for n in range(len(self.loaded.plan.stages)):
-            for c in (c for c in self.changes if c.n == n):
-                _advance(image, c.planned)
-            out[n + 1] = dict(image)
-        return out
+            for key, rrset in self.live.rrsets.items():
+                history.put(0, key, rrset.values if rrset is not None else None)
+        for c in self.changes:
+            _advance(history, c)
+        return {n: history.at(n) for n in range(len(self.loaded.plan.stages) + 1)}
 
     def before(self, change: Located) -> tuple[str, ...] | Literal["unknown"] | None:
         """The values before the change."""
@@ -225,20 +224,22 @@ class Subject:
         return ("zones", ref, *more)
 
 
-def _advance(image: dict[RRsetKey, tuple[str, ...] | None], p: PlannedChange) -> None:
+def _advance(history: History, change: Located) -> None:
+    p, after = change.planned, change.n + 1
     match p.kind:
         case "set":
-            image[p.key] = p.after
+            history.put(after, p.key, p.after)
         case "values":
+            image = history.at(after)
             if p.key not in image:
                 return
             found = image[p.key]
             edit = ValueEdit(p.key, p.remove, p.add, None, 0)
             result = realise(edit, RRset(0, found) if found else None)
             if isinstance(result, Mismatch):
-                del image[p.key]
+                history.put(after, p.key, "unknown")
             else:
-                image[p.key] = result.after.values if result.after is not None else None
+                history.put(after, p.key, result.after.values if result.after is not None else None)
         case "ttl":
             pass
 

@@ -28,7 +28,7 @@ _START = Position(1, 1, 2)
 _CAUSES = frozenset({"DC103", "DC107", "DC109", "DC121"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LoadedPlan:
     """A plan that may be compiled, with where everything stands. `warnings` do not stop it.
 
@@ -40,6 +40,10 @@ class LoadedPlan:
     sha256: str
     document: Document
     warnings: tuple[Finding, ...] = ()
+
+    def __repr__(self) -> str:
+        # All of a large plan as text takes seconds, and no traceback should show one.
+        return f"<LoadedPlan {self.file}>"
 
     def position(self, path: Path) -> Position:
         """The position of the value at `path`, for example ("stages", 0, "changes", 1, "from").
