@@ -71,7 +71,7 @@ def parse_rdata(rdtype: str, text: str, origin: str | None = None) -> dns.rdata.
 def canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     """The same rdata with every name in lower case (RFC 4343: names compare without case)."""
     changed = {}
-    for slot in _slots(type(rdata)):
+    for slot in _slots(type(rdata).__mro__):
         value = getattr(rdata, slot, None)
         if isinstance(value, dns.name.Name):
             lowered = value.canonicalize()
@@ -81,8 +81,8 @@ def canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
 
 
 @lru_cache(maxsize=1024)
-def _slots(kind: type) -> tuple[str, ...]:
-    return tuple(slot for cls in kind.__mro__ for slot in getattr(cls, "__slots__", ()))
+def _slots(classes: tuple[type, ...]) -> tuple[str, ...]:
+    return tuple(slot for cls in classes for slot in getattr(cls, "__slots__", ()))
 
 
 # An address as four plain numbers is its own canonical form; in plans of thousands of changes most values are such.
