@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from dns_cutover.clock import Clock
-from dns_cutover.lookup.authoritative import ask_all, serial_newer
+from dns_cutover.lookup.authoritative import serial_newer
+from dns_cutover.lookup.bulk import look_at_all
 from dns_cutover.lookup.interface import Endpoint, ServerView
 from dns_cutover.lookup.names import FEW, TYPES, read_name
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.tracker import LiveLookup
 from dns_cutover.lookup.views import Disagreement, LiveView, NameView, ZoneServers
+from dns_cutover.lookup.zonecopy import ZoneCopy
 from dns_cutover.records import RRset, RRsetKey
 
 __all__ = ["Disagreement", "LiveLookup", "LiveView", "merge_views", "take_live_view"]
@@ -26,17 +28,19 @@ async def take_live_view(
     clock: Clock,
 ) -> LiveView:
     """Ask every server for `keys` and the SOA, and one server of each zone about the keys' owners: what decides about
-    most changes, and every type at the owners (zone reference, owner) in `whole`. No recursive resolver is asked.
-    Never raises for the network.
+    most changes, and every type at the owners (zone reference, owner) in `whole`. Where a plan needs a great many, a
+    server that gives its zone by transfer is asked for that instead. No recursive resolver is asked. Never raises for
+    the network.
     """
     targets = {ref: (z.zone, z.endpoints) for ref, z in zones.items()}
     soa_keys = {ref: RRsetKey(ref, z.zone, "SOA") for ref, z in zones.items()}
     wanted = tuple(dict.fromkeys((*soa_keys.values(), *keys)))
-    looked = await ask_all(asker, targets, wanted, clock)
+    looked = await look_at_all(asker, targets, wanted)
     places = {(k.zone, k.owner): FEW for k in keys} | dict.fromkeys(whole, TYPES)
+    usable = {ref: _usable(ref, looked.views) for ref in zones}
     views = await asyncio.gather(
         *(
-            read_name(asker, ref, zones[ref].zone, _usable(ref, zones, looked.views), owner, types)
+            _name(asker, ref, zones[ref].zone, usable[ref], owner, types, looked.copies.get(ref))
             for (ref, owner), types in places.items()
         )
     )
@@ -55,13 +59,26 @@ async def take_live_view(
         MappingProxyType({(v.zone, v.owner): v for v in views}),
         disagreements,
         tuple(_problems(zones, looked.views, views)),
+        records=MappingProxyType({ref: copy.records for ref, copy in looked.copies.items()}),
     )
 
 
-def _usable(ref: str, zones: Mapping[str, ZoneServers], views: Iterable[ServerView]) -> tuple[Endpoint, ...]:
-    """The zone's servers, those that answered well first."""
-    good = tuple(v.server for v in views if v.zone == ref and not v.problem)
-    return (*good, *(e for e in zones[ref].endpoints if e not in good))
+async def _name(
+    asker: Asker,
+    ref: str,
+    zone: str,
+    servers: Sequence[Endpoint],
+    owner: str,
+    types: Sequence[str],
+    copy: ZoneCopy | None,
+) -> NameView:
+    return copy.name_view(ref, owner, types) if copy else await read_name(asker, ref, zone, servers, owner, types)
+
+
+def _usable(ref: str, views: Iterable[ServerView]) -> tuple[Endpoint, ...]:
+    """The zone's servers that are there, those that answered well first. Dead ones would be waited for at each name."""
+    there = [v for v in views if v.zone == ref and v.serial is not None]
+    return tuple(v.server for v in sorted(there, key=lambda v: bool(v.problem)))
 
 
 def merge_views(views: Iterable[ServerView]) -> tuple[dict[RRsetKey, RRset | None], tuple[Disagreement, ...]]:

@@ -80,11 +80,16 @@ def relative_name(owner: str, zone: str) -> str:
 
 def is_below(owner: str, zone: str) -> bool:
     """Whether `owner` is `zone` or a name under it (both canonical)."""
+    if "\\" not in owner and "\\" not in zone and owner.endswith(".") and zone.endswith("."):
+        return owner == zone or zone == "." or owner.endswith("." + zone)
     return dns.name.from_text(owner).is_subdomain(dns.name.from_text(zone))
 
 
 def parent_names(owner: str) -> tuple[str, ...]:
     """All ancestors of `owner`, nearest first, without `owner` and without the root."""
+    if "\\" not in owner:
+        labels = owner.rstrip(".").split(".")
+        return tuple(".".join(labels[n:]) + "." for n in range(1, len(labels)))
     name = dns.name.from_text(owner)
     out = []
     while len(name.labels) > 2:

@@ -68,6 +68,12 @@ class _Compiler:
     drifts: list[Drift] = field(default_factory=list)
     final_ttl: dict[RRsetKey, int] = field(default_factory=dict)
     by_value: dict[RRsetKey, tuple[str, ...]] = field(default_factory=dict)
+    at_name: dict[tuple[str, str], list[RRsetKey]] = field(default_factory=dict)  # by zone reference and owner
+    created: dict[str, int | None] = field(default_factory=dict)  # by stage: the TTL that its new RRsets take over
+
+    def __post_init__(self) -> None:
+        for key in self.image:
+            self.at_name.setdefault((key.zone, key.owner), []).append(key)
 
 
 def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Mapping[str, Partition]) -> Runbook:
@@ -163,9 +169,10 @@ def _final(c: _Compiler, stage: Stage, planned: PlannedChange, now: RRset | None
     ttl = stage.ttl or c.plan.ttl
     original = c.live.rrsets.get(planned.key)
     if original is None and now is None:
-        siblings = [p.ttl for p in expand_changes(c.plan, stage) if p.ttl is not None]
-        existing = [r.ttl for p in expand_changes(c.plan, stage) if (r := c.live.rrsets.get(p.key)) is not None]
-        return max(siblings or existing or [_soa_ttl(c, planned.key.zone)])
+        if stage.name not in c.created:
+            c.created[stage.name] = _siblings(c, stage)
+        siblings = c.created[stage.name]
+        return siblings if siblings is not None else _soa_ttl(c, planned.key.zone)
     before = original or now
     kept = before.ttl if before else _soa_ttl(c, planned.key.zone)
     match ttl.restore:
@@ -175,6 +182,14 @@ def _final(c: _Compiler, stage: Stage, planned: PlannedChange, now: RRset | None
             return min(int(ttl.lower_to), kept)
         case seconds:
             return int(seconds)
+
+
+def _siblings(c: _Compiler, stage: Stage) -> int | None:
+    """The highest TTL that the stage gives, else the highest that its RRsets have; None if there is none."""
+    planned = expand_changes(c.plan, stage)
+    given = [p.ttl for p in planned if p.ttl is not None]
+    existing = [r.ttl for p in planned if (r := c.live.rrsets.get(p.key)) is not None]
+    return max(given or existing, default=None)
 
 
 def _soa_ttl(c: _Compiler, ref: str) -> int:
@@ -361,8 +376,8 @@ def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
     # What else is at the name now, as this run has left it so far.
     others = {
         k.rdtype: r.ttl
-        for k, r in c.image.items()
-        if r is not None and k.zone == change.key.zone and k.owner == change.key.owner and k != change.key
+        for k in c.at_name.get((change.key.zone, change.key.owner), ())
+        if k != change.key and (r := c.image.get(k)) is not None
     }
     context = replace(context, existing_ttls={**context.existing_ttls, **others})
     old, undo = old_lifetime(change, context, _policy(c)), rollback_lifetime(change, context, _policy(c))
