@@ -23,7 +23,7 @@ from dns_cutover.runbook.model import (
     Window,
     ZoneInfo,
 )
-from dns_cutover.timing.exposure import NameContext, old_lifetime, rollback_lifetime
+from dns_cutover.timing.exposure import NameContext, Tail, old_lifetime, rollback_lifetime
 from dns_cutover.timing.lifetime import CachePolicy
 
 Partition = Callable[[tuple[Change, ...]], tuple[tuple[Change, ...], ...]]
@@ -64,14 +64,17 @@ class _Compiler:
     live: LiveFacts
     partition: Mapping[str, Partition]
     image: dict[RRsetKey, RRset | None]
+    policy: CachePolicy = field(init=False)
     steps: list[Step] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
     final_ttl: dict[RRsetKey, int] = field(default_factory=dict)
     by_value: dict[RRsetKey, tuple[str, ...]] = field(default_factory=dict)
     at_name: dict[tuple[str, str], list[RRsetKey]] = field(default_factory=dict)  # by zone reference and owner
+    lives: dict[tuple[object, ...], tuple[Tail, Tail]] = field(default_factory=dict)
     created: dict[str, int | None] = field(default_factory=dict)  # by stage: the TTL that its new RRsets take over
 
     def __post_init__(self) -> None:
+        self.policy = CachePolicy(tuple(self.plan.ttl.resolver_floor) or (0.0,), self.plan.ttl.client_floor)
         for key in self.image:
             self.at_name.setdefault((key.zone, key.owner), []).append(key)
 
@@ -112,10 +115,6 @@ def _segments(plan: Plan) -> list[list[Stage]]:
             out.append([])
         out[-1].append(stage)
     return out
-
-
-def _policy(c: _Compiler) -> CachePolicy:
-    return CachePolicy(tuple(c.plan.ttl.resolver_floor) or (0.0,), c.plan.ttl.client_floor)
 
 
 def _gate(c: _Compiler, stage: Stage) -> Convergence:
@@ -379,6 +378,21 @@ def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
         for k in c.at_name.get((change.key.zone, change.key.owner), ())
         if k != change.key and (r := c.image.get(k)) is not None
     }
-    context = replace(context, existing_ttls={**context.existing_ttls, **others})
-    old, undo = old_lifetime(change, context, _policy(c)), rollback_lifetime(change, context, _policy(c))
+    existing = {**context.existing_ttls, **others} if others else context.existing_ttls
+    before, after = change.before, change.after
+    # Nothing else decides: ten thousand changes are a handful of cases.
+    case = (
+        change.key.rdtype,
+        before.ttl if before is not None else None,
+        after.ttl if after is not None else None,
+        before == after,
+        context.negative_ttl,
+        context.wildcard_ttl,
+        context.name_exists,
+        tuple(existing.items()),
+    )
+    if case not in c.lives:
+        context = replace(context, existing_ttls=existing)
+        c.lives[case] = old_lifetime(change, context, c.policy), rollback_lifetime(change, context, c.policy)
+    old, undo = c.lives[case]
     return Exposure(change.key, old.seconds, old.why, undo.seconds, undo.why)
