@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Examined:
-    """What came out. `book` is None offline and where an error stands in the way; `sha256` is that of the runbook.
+    """What came out. `book` is None offline and where an error stands in the way.
 
     `findings` count, `ignored` were ignored with a reason that `safety.ignore` gives; both in the order of the file.
     `checks` is how many checks were made, `servers` how many servers were asked, `seconds` how long it took; `made` are
@@ -52,13 +52,19 @@ class Examined:
     findings: tuple[Finding, ...]
     ignored: tuple[Finding, ...]
     book: Runbook | None = None
-    sha256: str = ""
     live: LiveView | None = None
     checks: int = 0
     servers: int = 0
     seconds: float = 0.0
     lines: tuple[str, ...] = field(default=())
     made: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """The runbook's SHA-256, empty without one. Made when asked for: as text a large runbook takes its time."""
+        from dns_cutover.runbook.codec import runbook_sha256
+
+        return runbook_sha256(self.book) if self.book is not None else ""
 
     def __repr__(self) -> str:
         # asyncio.run makes the text of its task's result, and throws it away.
@@ -96,7 +102,6 @@ async def examine(
     from dns_cutover.assembly.looking import look, partitions, promises
     from dns_cutover.checks.interface import Subject
     from dns_cutover.checks.registry import checks_for, findings_of, split_ignored
-    from dns_cutover.runbook.codec import runbook_sha256
     from dns_cutover.runbook.compile import DriftFound, compile_runbook
 
     request = request or Request()
@@ -133,7 +138,6 @@ async def examine(
         kept,
         ignored,
         book,
-        runbook_sha256(book) if book is not None else "",
         live.view if live is not None else None,
         len(made),
         len({str(v.server) for v in live.view.servers}) if live is not None else 0,

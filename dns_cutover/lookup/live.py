@@ -8,13 +8,12 @@ from types import MappingProxyType
 
 from dns_cutover.clock import Clock
 from dns_cutover.lookup.authoritative import serial_newer
-from dns_cutover.lookup.bulk import look_at_all
+from dns_cutover.lookup.bulk import Looked, look_at_all
 from dns_cutover.lookup.interface import Endpoint, ServerView
 from dns_cutover.lookup.names import FEW, TYPES, read_name
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.tracker import LiveLookup
 from dns_cutover.lookup.views import Disagreement, LiveView, NameView, ZoneServers
-from dns_cutover.lookup.zonecopy import ZoneCopy
 from dns_cutover.records import RRset, RRsetKey
 
 __all__ = ["Disagreement", "LiveLookup", "LiveView", "merge_views", "take_live_view"]
@@ -37,13 +36,7 @@ async def take_live_view(
     wanted = tuple(dict.fromkeys((*soa_keys.values(), *keys)))
     looked = await look_at_all(asker, targets, wanted)
     places = {(k.zone, k.owner): FEW for k in keys} | dict.fromkeys(whole, TYPES)
-    usable = {ref: _usable(ref, looked.views) for ref in zones}
-    views = await asyncio.gather(
-        *(
-            _name(asker, ref, zones[ref].zone, usable[ref], owner, types, looked.copies.get(ref))
-            for (ref, owner), types in places.items()
-        )
-    )
+    views = await _names(asker, zones, places, looked)
     rrsets, disagreements = merge_views(looked.views)
     for view in views:
         for rdtype in view.types:
@@ -63,16 +56,23 @@ async def take_live_view(
     )
 
 
-async def _name(
+async def _names(
     asker: Asker,
-    ref: str,
-    zone: str,
-    servers: Sequence[Endpoint],
-    owner: str,
-    types: Sequence[str],
-    copy: ZoneCopy | None,
-) -> NameView:
-    return copy.name_view(ref, owner, types) if copy else await read_name(asker, ref, zone, servers, owner, types)
+    zones: Mapping[str, ZoneServers],
+    places: Mapping[tuple[str, str], Sequence[str]],
+    looked: Looked,
+) -> list[NameView]:
+    """A view of each name in `places`, by the zone's copy where there is one."""
+    usable = {ref: _usable(ref, looked.views) for ref in zones}
+    asked = {(ref, owner): types for (ref, owner), types in places.items() if ref not in looked.copies}
+    answers = await asyncio.gather(
+        *(read_name(asker, ref, zones[ref].zone, usable[ref], owner, types) for (ref, owner), types in asked.items())
+    )
+    known = dict(zip(asked, answers, strict=True))
+    return [
+        known[ref, owner] if (ref, owner) in known else looked.copies[ref].name_view(ref, owner, types)
+        for (ref, owner), types in places.items()
+    ]
 
 
 def _usable(ref: str, views: Iterable[ServerView]) -> tuple[Endpoint, ...]:

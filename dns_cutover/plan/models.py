@@ -7,9 +7,10 @@ from datetime import datetime, time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, PrivateAttr, WithJsonSchema, field_validator, model_validator
 
 from dns_cutover.plan.change_models import ChangeConfig, Expect
+from dns_cutover.plan.memo import Memo
 from dns_cutover.plan.probe_models import (
     CommandProbe,
     DnsProbe,
@@ -263,6 +264,13 @@ class Plan(Model):
     """Deliberate acts."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     """What is done, in order."""
+
+    _memo: Memo = PrivateAttr(default_factory=Memo)
+
+    @property
+    def memo(self) -> Memo:
+        """What others worked out of this plan."""
+        return self._memo
 
     @model_validator(mode="after")
     def _zones(self) -> Plan:

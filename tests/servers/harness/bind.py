@@ -44,6 +44,7 @@ class Bind(Authority):
         here = self.directory
         notified = " ".join(f'{address} key "{KEY_NAME}";' for address in self.secondaries)
         key = f'key "{KEY_NAME}" {{ algorithm {KEY_ALGORITHM}; secret "{KEY_SECRET}"; }};\n'
+        allowed = "any" if self.open_transfers else f'key "{KEY_NAME}"'
         options = f"""\
             options {{
               directory "{here}"; pid-file none; session-keyfile "{here}/session.key"; lock-file none;
@@ -52,7 +53,7 @@ class Bind(Authority):
               recursion no; allow-query {{ any; }}; dnssec-validation no; empty-zones-enable no;
               notify explicit; also-notify {{ {notified} }}; notify-delay 0;
               serial-query-rate 1000; notify-rate 1000; startup-notify-rate 1000;
-              allow-transfer {{ {"any" if self.open_transfers else f'key "{KEY_NAME}"'}; }}; max-ixfr-ratio unlimited; querylog yes;
+              allow-transfer {{ {allowed}; }}; max-ixfr-ratio unlimited; querylog yes;
               max-cache-size 8M;
             }};
             controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "{KEY_NAME}"; }}; }};
