@@ -108,11 +108,11 @@ async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> Zon
 
 def _wildcards(key: RRsetKey, zone: str) -> list[RRsetKey]:
     from dns_cutover.records import RRsetKey
-    from dns_cutover.records.name import is_below, parent_names
+    from dns_cutover.records.name import wildcards_above
 
-    if key.owner == zone or key.owner.startswith("*."):
+    if key.owner.startswith("*."):
         return []
-    return [RRsetKey(key.zone, f"*.{p}", key.rdtype) for p in parent_names(key.owner) if is_below(p, zone)]
+    return [RRsetKey(key.zone, star, key.rdtype) for star in wildcards_above(key.owner, zone)]
 
 
 def _contexts(

@@ -96,3 +96,17 @@ def parent_names(owner: str) -> tuple[str, ...]:
         name = name.parent()
         out.append(name.to_text())
     return tuple(out)
+
+
+def wildcards_above(owner: str, zone: str) -> tuple[str, ...]:
+    """The owners of the wildcards inside `zone` that could answer for `owner`, nearest first (RFC 4592)."""
+    if owner == zone:
+        return ()
+    # Neighbours share them all.
+    above = parent_names(owner)[:1] if "\\" in owner else (owner.partition(".")[2],)
+    return _wildcards_at(above[0] or ".", zone) if above else ()
+
+
+@lru_cache(maxsize=4096)
+def _wildcards_at(name: str, zone: str) -> tuple[str, ...]:
+    return tuple(f"*.{n}" for n in (name, *parent_names(name)) if is_below(n, zone))

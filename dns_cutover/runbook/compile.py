@@ -373,11 +373,8 @@ def _write(
 def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
     context = c.live.contexts[change.key]
     # What else is at the name now, as this run has left it so far.
-    others = {
-        k.rdtype: r.ttl
-        for k in c.at_name.get((change.key.zone, change.key.owner), ())
-        if k != change.key and (r := c.image.get(k)) is not None
-    }
+    here = c.at_name.get((change.key.zone, change.key.owner), ())
+    others = {k.rdtype: r.ttl for k in here if k != change.key and (r := c.image.get(k))} if len(here) > 1 else {}
     existing = {**context.existing_ttls, **others} if others else context.existing_ttls
     before, after = change.before, change.after
     # Nothing else decides: ten thousand changes are a handful of cases.

@@ -95,6 +95,8 @@ class _Growing:
 
     def add(self, changes: tuple[Change, ...]) -> None:
         """All changes of one owner."""
+        if len(changes) == 1 and self._replace(changes[0]):
+            return
         spec = _spec(changes)
         for p in spec.prereqs:
             for value in p.values or ("",):
@@ -103,6 +105,20 @@ class _Growing:
         for e in spec.edits:
             for value in e.values or ("",):
                 self.edits += self._name(e.owner) + _FIXED + self._data(e.rdtype, value)
+
+    def _replace(self, change: Change) -> bool:
+        """Most changes of a large plan give an RRset other addresses or another TTL: that is a prerequisite for each
+        old value, "delete RRset", and each new value. Says whether it was such a change.
+        """
+        size, before, after = _SIZES.get(change.key.rdtype), change.before, change.after
+        if size is None or before is None or after is None or before == after:
+            return False
+        owner = change.key.owner
+        for _ in before.values:
+            self.prereqs += self._name(owner, self.prereqs) + _FIXED + size
+        name = self._name(owner) + _FIXED
+        self.edits += name + len(after.values) * (name + size)
+        return True
 
     def _name(self, name: str, at: int | None = None) -> int:
         """What a name takes at the place `at` of the prerequisites, or in the edits."""
