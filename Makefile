@@ -20,7 +20,7 @@ WORKERS  ?= 2
 ROUNDS   ?= 20
 MINUTES  ?= 10
 
-.PHONY: help install servers demo test lint format bench reference docs clean
+.PHONY: help install servers demo test lint format bench fuzz reference docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dns_cutover.assembly.setting import Setting
 
 if TYPE_CHECKING:
+    from dns_cutover.assembly.looking import Live
     from dns_cutover.checks.world import World
     from dns_cutover.errors import CutoverError
     from dns_cutover.lookup.interface import Endpoint
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
     from dns_cutover.runbook.model import Runbook
 
 
+PATIENCE = 300.0  # real seconds for the whole live view: a server may answer each question just in time
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What an examination may do beside reading the plan. The defaults look at DNS and do nothing else.
 
     `probe` connects to the new targets; `probe_write` asks the primary with an UPDATE that changes nothing, for which
     it reads the secret. `owner_files` are other tools' files. `resolvers` are asked once about RRsets that exist.
-    `bootstrap` are the recursive resolvers that find the zones' servers; a stranger's plan may not choose them.
+    `bootstrap` are the recursive resolvers that find the zones' servers; where `trust_plan` is false the plan may not
+    name others.
     """
 
     offline: bool = False
@@ -37,6 +42,7 @@ class Request:
     owner_files: tuple[Path, ...] = ()
     resolvers: tuple[Endpoint, ...] = ()
     bootstrap: tuple[Endpoint, ...] = ()
+    trust_plan: bool = True
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -108,7 +114,7 @@ async def examine(
     began = time.monotonic()
     zones = loaded.plan.all_zones()
     promised = {ref: g for ref, config in zones.items() if (g := promises(config.provider)) is not None}
-    live = None if request.offline else await look(loaded, setting)
+    live = None if request.offline else await _patiently(look(loaded, _asking(setting, request)), loaded.plan.name)
     book: Runbook | None = None
     drifts: tuple[Drift, ...] = ()
     if live is not None and len(live.facts.zones) == len(zones):
@@ -145,6 +151,25 @@ async def examine(
         loaded.document.lines,
         tuple(c.id for c in made),
     )
+
+
+def _asking(setting: Setting, request: Request) -> Setting:
+    """The setting with whom the request lets be asked; all plans share one asker, and its limit."""
+    setting.asker()
+    return replace(setting, bootstrap=request.bootstrap or setting.bootstrap, trust_plan=request.trust_plan)
+
+
+async def _patiently(looking: Awaitable[Live], name: str) -> Live:
+    """Raises Unavailable where servers answer so slowly that nobody would wait for it."""
+    from dns_cutover.errors import Unavailable
+
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await looking
+    except TimeoutError:
+        why = f"Not all of them had answered after {PATIENCE / 60:g} minutes."
+        hints = ("dns-cutover validate --offline …   checks the plan by itself",)
+        raise Unavailable(f"the DNS servers that {name} needs are too slow", why, hints) from None
 
 
 def _asked(request: Request) -> Sequence[str]:

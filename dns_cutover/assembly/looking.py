@@ -56,10 +56,9 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
 
 def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
     """What the plan makes interesting beside the RRsets that it names. In the lab nobody outside is asked."""
-    from dns_cutover.lookup.resolvers import system_resolvers, unique
+    from dns_cutover.lookup.resolvers import unique
     from dns_cutover.lookup.surroundings import Wanted
     from dns_cutover.plan.expand import expand_changes
-    from dns_cutover.plan.types import parse_endpoint
     from dns_cutover.records.targets import ADDRESSED, targets_of
 
     plan, zones = loaded.plan, loaded.plan.all_zones()
@@ -68,10 +67,14 @@ def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
     addressed = dict.fromkeys((p.key.zone, p.key.owner) for p in planned if p.key.rdtype in ADDRESSED)
     if setting.lab is not None:
         return Wanted(tuple(hosts), tuple(addressed))
-    given = {ref: tuple(parse_endpoint(b) for b in config.lookup.bootstrap) for ref, config in zones.items()}
-    bootstrap = unique(e for endpoints in given.values() for e in endpoints) or system_resolvers()
+    bootstrap = unique(e for config in zones.values() for e in setting.bootstrap_of(config.lookup.bootstrap))
     # Where servers are listed by hand and no resolver is named the zone may be nobody's business outside.
-    listed = {ref: given[ref] for ref, c in zones.items() if c.lookup.authoritative != "auto" and given[ref]}
+    named = {ref: bool(setting.bootstrap or (setting.trust_plan and c.lookup.bootstrap)) for ref, c in zones.items()}
+    listed = {
+        ref: setting.bootstrap_of(c.lookup.bootstrap)
+        for ref, c in zones.items()
+        if c.lookup.authoritative != "auto" and named[ref]
+    }
     return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed)
 
 
@@ -94,7 +97,6 @@ def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> 
 async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> ZoneServers:
     """Who serves the zone: the lab's servers, the listed ones, or those found through the parent."""
     from dns_cutover.lookup.discovery import discover, explicit_servers
-    from dns_cutover.lookup.resolvers import system_resolvers
     from dns_cutover.plan.types import parse_endpoint
 
     if setting.lab is not None:
@@ -102,8 +104,7 @@ async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> Zon
     ignore = {str(parse_endpoint(i.server)) for i in lookup.ignore}
     if lookup.authoritative != "auto":
         return explicit_servers(zone, map(parse_endpoint, lookup.authoritative), ignore)
-    bootstrap = tuple(parse_endpoint(b) for b in lookup.bootstrap) or system_resolvers()
-    return await discover(setting.asker(), zone, bootstrap, ignore)
+    return await discover(setting.asker(), zone, setting.bootstrap_of(lookup.bootstrap), ignore)
 
 
 def _wildcards(key: RRsetKey, zone: str) -> list[RRsetKey]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -34,8 +35,9 @@ async def take_live_view(
     targets = {ref: (z.zone, z.endpoints) for ref, z in zones.items()}
     soa_keys = {ref: RRsetKey(ref, z.zone, "SOA") for ref, z in zones.items()}
     wanted = tuple(dict.fromkeys((*soa_keys.values(), *keys)))
-    looked = await look_at_all(asker, targets, wanted)
     places = {(k.zone, k.owner): FEW for k in keys} | dict.fromkeys(whole, TYPES)
+    beside = Counter(ref for (ref, _), types in places.items() for _ in types)
+    looked = await look_at_all(asker, targets, wanted, beside)
     views = await _names(asker, zones, places, looked)
     rrsets, disagreements = merge_views(looked.views)
     for view in views:

@@ -230,6 +230,9 @@ class Stage(Model):
     """When this stage counts as published, where that differs from the plan's."""
 
 
+MAX_ZONES = 200  # the servers of each are looked for and asked
+
+
 class Plan(Model):
     """One migration plan. `zones` is the long form; `zone`, `provider` and `lookup` are short for one entry of it.
 
@@ -276,6 +279,8 @@ class Plan(Model):
     def _zones(self) -> Plan:
         if self.zones and (self.zone or self.provider or self.lookup):
             raise ValueError("a plan has either zone, provider and lookup, or zones, not both")
+        if len(self.zones) > MAX_ZONES:
+            raise ValueError(f"a plan has at most {MAX_ZONES} zones, and this one has {len(self.zones)}: split it")
         if not self.zones and (self.zone is None or self.provider is None):
             raise ValueError("a plan has zone and provider, or zones")
         return self

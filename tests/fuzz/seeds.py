@@ -13,7 +13,17 @@ sys.path.insert(0, str(ROOT))
 from dns_cutover.checks.registry import all_checks  # noqa: E402 - this folder is no package of the project
 from tests.unit.checks.situation import plan_text  # noqa: E402
 
-SMALL = ["", "a", "&a : *a", "a: &a\n? *a\n: b", "{a, b: {c}}", "? &x\n: *x", "- - -", "a: |2\n   b\n", "\ufeffversion: 1"]
+SMALL = [
+    "",
+    "a",
+    "&a : *a",
+    "a: &a\n? *a\n: b",
+    "{a, b: {c}}",
+    "? &x\n: *x",
+    "- - -",
+    "a: |2\n   b\n",
+    "\ufeffversion: 1",
+]
 
 
 def seeds() -> Iterator[bytes]:
