@@ -22,7 +22,7 @@ ENOUGH = 500  # RRsets of one zone from which on a transfer is the smaller burde
 SAMPLE = 20  # RRsets that are asked for all the same, over UDP and TCP: a copy that answers contradict is not used
 
 
-# Questions to the servers of one zone. A plan of 10,000 aliases on four servers that refuse transfers needs 270,000; more
+# Questions to one zone. A plan of 10,000 aliases on four servers that refuse transfers needs 270,000; more
 # is no plan, but a way to make somebody else send a flood.
 MOST = 400_000
 _EACH = 2  # over UDP and TCP
