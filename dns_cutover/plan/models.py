@@ -230,7 +230,8 @@ class Stage(Model):
     """When this stage counts as published, where that differs from the plan's."""
 
 
-MAX_ZONES = 200  # the servers of each are looked for and asked
+MAX_ZONES = 1000  # the servers of each are looked for and asked
+MAX_SERVERS = 256  # listed ones, of all zones together: each gets a question, whoever it is
 
 
 class Plan(Model):
@@ -281,6 +282,9 @@ class Plan(Model):
             raise ValueError("a plan has either zone, provider and lookup, or zones, not both")
         if len(self.zones) > MAX_ZONES:
             raise ValueError(f"a plan has at most {MAX_ZONES} zones, and this one has {len(self.zones)}: split it")
+        listed = {s for c in self.zones.values() if c.lookup.authoritative != "auto" for s in c.lookup.authoritative}
+        if len(listed) > MAX_SERVERS:
+            raise ValueError(f"a plan lists at most {MAX_SERVERS} servers, and this one {len(listed)}: split it")
         if not self.zones and (self.zone is None or self.provider is None):
             raise ValueError("a plan has zone and provider, or zones")
         return self
