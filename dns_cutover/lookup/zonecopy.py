@@ -89,13 +89,20 @@ class ZoneCopy:
                 problem = problem or f"refers to {cut}: the name lies below a zone cut"
             elif there is not None:
                 rrsets[key] = there.get(key.rdtype)
+            elif dname := self.dname_above(key.owner):
+                rrsets[key] = self._renamed(key.owner, dname) if key.rdtype == "CNAME" else None
             else:
                 rrsets[key] = None
-                star = self.wildcard_for(key.owner) if not self.dname_above(key.owner) else ""
+                star = self.wildcard_for(key.owner)
                 synthesised = self.at(star).get(key.rdtype) if star else None
                 if synthesised is not None:
                     wild[key] = synthesised
         return ServerView(ref, self.server, rrsets, self.serial, problem, bool(problem), wild)
+
+    def _renamed(self, owner: str, dname: str) -> RRset:
+        """The CNAME that a DNAME above makes (RFC 6672 section 3.1)."""
+        found = self.at(dname)["DNAME"]
+        return RRset(found.ttl, (owner.removesuffix(dname) + found.values[0],))
 
     def name_view(self, ref: str, owner: str, types: Sequence[str]) -> NameView:
         """What the server says about one name, as `read_name` would find it."""
