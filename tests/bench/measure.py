@@ -46,7 +46,7 @@ class Comparison:
             "name": self.name,
             "question": self.question,
             "series": [{**asdict(s), "median": s.median, "spread": s.spread} for s in self.series],
-            "ratios": {s.subject: self.ratio(s) for s in self.series[1:]},
+            "ratios": {s.subject: self.ratio(s) for s in self.series[1:] if s.unit == self.series[0].unit},
         }
 
 
@@ -55,7 +55,8 @@ def seconds(command: Sequence[str]) -> float:
     # Compiled modules are what people have; without them the parser would be measured.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, check=True, stdin=quiet, stdout=quiet, stderr=quiet, env=environment)
     return time.perf_counter() - began
 
 

@@ -14,8 +14,14 @@ from measure import Comparison
 from rich.console import Console
 from rich.table import Table
 from startup import startup
+from validating import large, live, many
 
-BENCHMARKS: dict[str, Callable[[int], Comparison]] = {"startup": startup}
+BENCHMARKS: dict[str, Callable[[int], Comparison]] = {
+    "startup": startup,
+    "large": large,
+    "many": many,
+    "live": live,  # the last one: from then on this process is in a network of its own
+}
 
 
 def machine() -> dict[str, object]:
@@ -29,7 +35,8 @@ def table(comparison: Comparison) -> Table:
     for heading in ("median", "± quartile", "ours / theirs", "n"):
         out.add_column(heading, justify="right")
     for number, series in enumerate(comparison.series):
-        ratio = f"{comparison.ratio(series):.2f}" if number else ""
+        alike = series.unit == comparison.series[0].unit
+        ratio = f"{comparison.ratio(series):.2f}" if number and alike else ""
         spread = f"{series.spread:.1f} {series.unit}"
         out.add_row(series.subject, f"{series.median:.1f} {series.unit}", spread, ratio, str(len(series.samples)))
     return out
