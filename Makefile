@@ -19,8 +19,10 @@ COVERAGE ?=
 WORKERS  ?= 2
 ROUNDS   ?= 20
 MINUTES  ?= 10
+SEEDS    ?= 10000
+FIRST    ?= 0
 
-.PHONY: help install servers demo test lint format bench fuzz reference docs clean
+.PHONY: help install servers demo test simulate lint format bench fuzz reference docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
@@ -39,6 +41,9 @@ demo: install ## a whole cutover on loopback, twice: to its end, and with a faul
 
 test: install servers ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds a report, WORKERS=2
 	@$(BIN)/python -m pytest -n $(WORKERS) $(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
+
+simulate: install ## random stories of runs with faults, over all cores; SEEDS=10000 FIRST=0
+	@$(BIN)/python -m tests.simulation.seeds --count $(SEEDS) $(FIRST)
 
 lint: install ## formatting, types, arrows between packages, dependencies, spelling
 	@$(BIN)/ruff check .

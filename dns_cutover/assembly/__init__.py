@@ -4,7 +4,7 @@ Backends are imported when they are named.
 """
 
 from dns_cutover.assembly.examining import Examined, Request, examine, examine_all
-from dns_cutover.assembly.looking import Live, look, partitions
+from dns_cutover.assembly.looking import Live, look, look_again, partitions
 from dns_cutover.assembly.setting import LabOverrides, Setting
 from dns_cutover.assembly.wiring import live_lookup, ports, provider, resolver_endpoints, target_resolve
 
@@ -18,6 +18,7 @@ __all__ = [
     "examine_all",
     "live_lookup",
     "look",
+    "look_again",
     "partitions",
     "ports",
     "provider",

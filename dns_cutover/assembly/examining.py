@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dns_cutover.lookup.views import LiveView
     from dns_cutover.plan.finding import Finding
     from dns_cutover.plan.loader import LoadedPlan
+    from dns_cutover.records import RRsetKey
     from dns_cutover.runbook.compile import Drift
     from dns_cutover.runbook.model import Runbook
 
@@ -31,7 +32,7 @@ class Request:
     """What an examination may do beside reading the plan. The defaults look at DNS and do nothing else.
 
     `probe` connects to the new targets; `probe_write` asks the primary with an UPDATE that changes nothing, for which
-    it reads the secret. `owner_files` are other tools' files. `resolvers` are asked once about RRsets that exist.
+    it reads the secret. `owner_files` are other tools' files. `resolvers` are asked about a few RRsets that exist.
     `bootstrap` are the recursive resolvers that find the zones' servers; where `trust_plan` is false the plan may not
     name others.
     """
@@ -129,7 +130,7 @@ async def examine(
         book,
         drifts,
         promised,
-        await _world(loaded, setting, request),
+        await _world(loaded, setting, request, live),
     )
     needs = {"plan", *_asked(request)}
     needs |= {"live"} if live is not None else set()
@@ -178,8 +179,24 @@ def _asked(request: Request) -> Sequence[str]:
     return [need for need, given in options if given]
 
 
-async def _world(loaded: LoadedPlan, setting: Setting, request: Request) -> World:
+async def _world(loaded: LoadedPlan, setting: Setting, request: Request, live: Live | None) -> World:
     """What only options bring."""
+    from dns_cutover.assembly.clamping import caps, clamps
     from dns_cutover.checks.world import World
+    from dns_cutover.plan.expand import expand_changes
 
-    return World()
+    found = None
+    if request.probe_write and not request.offline:
+        from dns_cutover.assembly.permission import permissions
+
+        found = await permissions(loaded, setting)
+    kept: dict[tuple[str, RRsetKey], int] = {}
+    if live is not None and request.resolvers:
+        keys = {p.key for stage in loaded.plan.stages for p in expand_changes(loaded.plan, stage)}
+        kept = await clamps(setting.asker(), live.view, keys, request.resolvers)
+    return World(
+        permissions=found.refused if found is not None else None,
+        grants=found.grants if found is not None else {},
+        clamps=kept,
+        caps=caps(request.resolvers),
+    )

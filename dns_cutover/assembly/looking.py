@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dns_cutover.assembly.setting import Setting
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from dns_cutover.plan.models import LookupConfig
     from dns_cutover.plan.zone_models import ProviderConfig
     from dns_cutover.providers.interface import Guarantees
-    from dns_cutover.records import Change, RRset, RRsetKey
+    from dns_cutover.records import Change, RRsetKey
     from dns_cutover.runbook.compile import LiveFacts
-    from dns_cutover.runbook.model import ZoneInfo
-    from dns_cutover.timing.exposure import NameContext
+    from dns_cutover.runbook.model import Runbook, ZoneInfo
+
+MAX_WHOLE = 200  # names that lose an RRset and at which every type is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
     from dns_cutover.lookup.surroundings import look_around
     from dns_cutover.plan.expand import expand_changes, unchanged_keys, zone_names
     from dns_cutover.records import RRsetKey
+    from dns_cutover.runbook.around import keys_to_ask, whole_names
 
     plan, names = loaded.plan, zone_names(loaded.plan)
     keys = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
@@ -44,12 +47,12 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
         *(zone_servers(names[ref], config.lookup, setting) for ref, config in plan.all_zones().items())
     )
     zones = dict(zip(names, found, strict=True))
-    extra = {RRsetKey(k.zone, k.owner, "CNAME") for k in keys if k.owner != names[k.zone]}
-    extra |= {w for k in keys for w in _wildcards(k, names[k.zone])}
-    extra |= {RRsetKey(other, k.owner, k.rdtype) for k in keys for other in _views(k.zone, names)}
-    # A name that becomes an alias, or stops being one: everything at it counts.
-    whole = {(k.zone, k.owner) for k in keys if k.rdtype == "CNAME"}
-    view = await take_live_view(zones, sorted(keys | extra), whole, setting.asker(), setting.clock)
+    asked = {*keys_to_ask(keys, names)}
+    asked |= {RRsetKey(other, k.owner, k.rdtype) for k in keys for other in _views(k.zone, names)}
+    # A name that may cease to exist: everything at it counts.
+    gone = (p.key for s in plan.stages for p in expand_changes(plan, s) if p.kind == "set" and p.after is None)
+    whole = {*whole_names(keys), *((k.zone, k.owner) for k in islice(gone, MAX_WHOLE))}
+    view = await take_live_view(zones, sorted(asked), whole, setting.asker(), setting.clock)
     view = await look_around(view, wanted(loaded, setting), setting.asker())
     return Live(live_facts(loaded, view, keys), view)
 
@@ -67,14 +70,11 @@ def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
     addressed = dict.fromkeys((p.key.zone, p.key.owner) for p in planned if p.key.rdtype in ADDRESSED)
     if setting.lab is not None:
         return Wanted(tuple(hosts), tuple(addressed))
-    bootstrap = unique(e for config in zones.values() for e in setting.bootstrap_of(config.lookup.bootstrap))
+    given = {ref: setting.bootstrap_of(config.lookup.bootstrap) for ref, config in zones.items()}
+    bootstrap = unique(e for endpoints in given.values() for e in endpoints)
     # Where servers are listed by hand and no resolver is named the zone may be nobody's business outside.
-    named = {ref: bool(setting.bootstrap or (setting.trust_plan and c.lookup.bootstrap)) for ref, c in zones.items()}
-    listed = {
-        ref: setting.bootstrap_of(c.lookup.bootstrap)
-        for ref, c in zones.items()
-        if c.lookup.authoritative != "auto" and named[ref]
-    }
+    named = {ref for ref, c in zones.items() if setting.bootstrap or (setting.trust_plan and c.lookup.bootstrap)}
+    listed = {ref: given[ref] for ref, c in zones.items() if c.lookup.authoritative != "auto" and ref in named}
     return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed)
 
 
@@ -83,15 +83,37 @@ def _views(ref: str, names: Mapping[str, str]) -> list[str]:
     return [other for other, name in names.items() if other != ref and name == names[ref]]
 
 
+async def look_again(book: Runbook, setting: Setting) -> LiveView:
+    """The same view as the one that the runbook was made from, as it is now: servers are found anew."""
+    from dns_cutover.lookup.live import take_live_view
+    from dns_cutover.plan.models import LookupConfig
+    from dns_cutover.runbook.around import keys_to_ask, whole_names
+    from dns_cutover.runbook.stale import keys_of
+
+    keys = keys_of(book)
+    zones = {
+        z.ref: await zone_servers(z.name, LookupConfig.model_validate(dict(z.lookup)), setting) for z in book.zones
+    }
+    asked = keys_to_ask(keys, {z.ref: z.name for z in book.zones})
+    return await take_live_view(zones, asked, whole_names(keys), setting.asker(), setting.clock)
+
+
 def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> LiveFacts:
     """What the compiler needs of a live view. Pure."""
-    from dns_cutover.plan.expand import zone_names
+    from dns_cutover.plan.expand import expand_changes, zone_names
+    from dns_cutover.runbook.around import around, contexts
     from dns_cutover.runbook.compile import LiveFacts
 
     names, keys = zone_names(loaded.plan), tuple(keys)
     infos = tuple(info for ref in names if (info := _zone_info(loaded, ref, names[ref], view)) is not None)
-    contexts = _contexts(keys, view.rrsets, infos, names)
-    return LiveFacts(infos, {k: view.rrsets.get(k) for k in keys}, contexts)
+    changed = {p.key for stage in loaded.plan.stages for p in expand_changes(loaded.plan, stage)}
+    negative = {i.ref: i.negative_ttl for i in infos}
+    return LiveFacts(
+        infos,
+        {k: view.rrsets.get(k) for k in keys},
+        contexts(keys, view.rrsets, negative, names),
+        around(changed, view.rrsets, names),
+    )
 
 
 async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> ZoneServers:
@@ -105,37 +127,6 @@ async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> Zon
     if lookup.authoritative != "auto":
         return explicit_servers(zone, map(parse_endpoint, lookup.authoritative), ignore)
     return await discover(setting.asker(), zone, setting.bootstrap_of(lookup.bootstrap), ignore)
-
-
-def _wildcards(key: RRsetKey, zone: str) -> list[RRsetKey]:
-    from dns_cutover.records import RRsetKey
-    from dns_cutover.records.name import wildcards_above
-
-    if key.owner.startswith("*."):
-        return []
-    return [RRsetKey(key.zone, star, key.rdtype) for star in wildcards_above(key.owner, zone)]
-
-
-def _contexts(
-    keys: Iterable[RRsetKey],
-    rrsets: Mapping[RRsetKey, RRset | None],
-    infos: tuple[ZoneInfo, ...],
-    names: Mapping[str, str],
-) -> dict[RRsetKey, NameContext]:
-    from dns_cutover.timing.exposure import NameContext
-
-    negative = {i.ref: i.negative_ttl for i in infos}
-    at_name: dict[tuple[str, str], dict[str, int]] = {}
-    for key, rrset in rrsets.items():
-        if rrset is not None:
-            at_name.setdefault((key.zone, key.owner), {})[key.rdtype] = rrset.ttl
-    out = {}
-    for key in keys:
-        there = {t: ttl for t, ttl in at_name.get((key.zone, key.owner), {}).items() if t != key.rdtype}
-        wild = [r.ttl for w in _wildcards(key, names[key.zone]) if (r := rrsets.get(w)) is not None]
-        existing = there if key.rdtype == "CNAME" or "CNAME" in there else {}
-        out[key] = NameContext(negative.get(key.zone, 0), existing, max(wild, default=None))
-    return out
 
 
 def _zone_info(loaded: LoadedPlan, ref: str, name: str, view: LiveView) -> ZoneInfo | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
-from dns_cutover.lookup.interface import ServerView
+from dns_cutover.plan.expand import keys_of
 from dns_cutover.records import RRset
 from dns_cutover.runbook.compile import Drift
 
@@ -31,9 +31,9 @@ def describe(rrset: RRset | None) -> str:
 def _drift(subject: Subject, d: Drift, attribute: str) -> Spot:
     found = d.key.label(subject.names[d.key.zone])
     path = next((c.path for c in subject.changes if c.planned == d.planned and c.stage.name == d.stage), ())
-    message = f"the live {found} is not what the plan expects: {describe(d.found)}"
+    message = f"the live {found} is not what the plan expects"
     hint = f"the plan expects {d.expected}; write what is live into it, or from: live"
-    return Spot((*path, attribute), message, hint, d.stage, found)
+    return Spot((*path, attribute), message, hint, d.stage, found, note=f"live: {describe(d.found)}")
 
 
 @check(
@@ -95,63 +95,46 @@ def servers_disagree(subject: Subject) -> Iterator[Spot]:
     """
     assert subject.live is not None
     for d in subject.live.disagreements:
-        if len({r.values if r is not None else None for _, r in d.answers}) > 1:
+        said: dict[str, list[str]] = {}
+        for server, rrset in d.answers:
+            said.setdefault(describe(rrset), []).append(server.name)
+        if len(said) > 1:  # a TTL that differs is another matter
             zone = subject.names[d.key.zone]
-            text = " / ".join(sorted({describe(r) for _, r in d.answers}))
+            text = "; ".join(f"{', '.join(who)} has {what}" for what, who in said.items())
+            path = next((c.path for c in subject.changes if c.key == d.key), subject.zone_path(d.key.zone, "zone"))
             message = f"the servers of {zone} disagree about {d.key.label(zone)}: {text}"
-            yield Spot(subject.zone_path(d.key.zone, "zone"), message, record=d.key.label(zone))
+            yield Spot(path, message, record=d.key.label(zone))
 
 
 @check(
-    "DC204",
-    "error",
-    "an authoritative server cannot be used",
-    why="A server that is not watched may serve the old answer for ever.",
-    hint="mend it, or name it under lookup.ignore with the reason",
-    source="RFC 1912 section 2.8",
+    "DC215",
+    "warning",
+    "an RRset under unchanged is not there",
+    why="What is asserted about nothing is kept by nothing.",
+    hint="correct the name or the type, or leave it out",
+    source="stages.unchanged",
     needs="live",
     fires=Example(
-        _SWITCH,
-        zone="www 3600 IN A 192.0.2.10\n",
-        note="ns2 answers without authority.",
-        facts={"problem": "is not authoritative for the zone (lame)"},
+        _SWITCH + '    unchanged: ["post/A"]\n', zone="www 3600 IN A 192.0.2.10\nmail 3600 IN A 192.0.2.30\n"
     ),
-    silent=Example(_SWITCH, zone="www 3600 IN A 192.0.2.10\n"),
+    silent=Example(
+        _SWITCH + '    unchanged: ["mail/A"]\n', zone="www 3600 IN A 192.0.2.10\nmail 3600 IN A 192.0.2.30\n"
+    ),
 )
-def unusable_server(subject: Subject) -> Iterator[Spot]:
-    """Every server that the zone or its parent names is asked by somebody's resolver. One that does not answer, is not
-    authoritative, or answers wrongly keeps users on its version, and no proof of propagation is one without it.
+def unchanged_absent(subject: Subject) -> Iterator[Spot]:
+    """unchanged lists RRsets that a stage must leave alone, and the run looks at them before and after. One that does
+    not exist is kept absent, which is rarely what was meant: most often the name or the type is misspelt.
     """
     assert subject.live is not None
-    for v in subject.live.servers:
-        if v.problem:
-            yield Spot(subject.zone_path(v.zone, "zone"), f"{_who(v)}: {v.problem}")
+    for n, stage in enumerate(subject.loaded.plan.stages):
+        for m, text in enumerate(stage.unchanged):
+            for key in keys_of(text, subject.names):
+                name = subject.live.names.get((key.zone, key.owner))
+                if subject.images[n].get(key, "unknown") is not None or (name is not None and name.problem):
+                    continue
+                found = key.label(subject.names[key.zone])
+                wild = f": {name.wildcard} answers for it" if name is not None and name.wildcard else ""
+                yield Spot(("stages", n, "unchanged", m), f"{found} is not there{wild}", record=found)
 
 
-def _who(view: ServerView) -> str:
-    name, address = view.server.name, str(view.server)
-    return name if name == address else f"{name} {address}"
-
-
-@check(
-    "DC205",
-    "error",
-    "no authoritative server is known",
-    why="What is live can only be learned from the zone's own servers.",
-    hint="list them under lookup.authoritative, or name a resolver: --bootstrap ADDRESS",
-    source="RFC 1034 section 4.2",
-    needs="live",
-    fires=Example(_SWITCH, note="Nobody delegates example.test.", facts={"servers": ()}),
-    silent=Example(_SWITCH, zone="www 3600 IN A 192.0.2.10\n"),
-)
-def no_server(subject: Subject) -> Iterator[Spot]:
-    """Servers are found through the parent zone, beginning at the root that the bootstrap resolver knows. A private
-    zone has no way down from there; then the plan lists its servers.
-    """
-    assert subject.live is not None
-    for ref, zone in subject.names.items():
-        if not subject.live.zones[ref].endpoints:
-            yield Spot(subject.zone_path(ref, "zone"), f"no authoritative server of {zone} is known")
-
-
-CHECKS = (whole_set_differs, values_differ, servers_disagree, unusable_server, no_server)
+CHECKS = (whole_set_differs, values_differ, servers_disagree, unchanged_absent)

@@ -13,6 +13,7 @@ from dns_cutover.plan.finding import Severity
 from dns_cutover.plan.places import Path
 from dns_cutover.plan.sequence import label
 from dns_cutover.records import RRsetKey
+from dns_cutover.records.targets import targets_of
 
 
 def _firsts(touches: Sequence[Touch]) -> Mapping[int, list[Touch]]:
@@ -254,4 +255,38 @@ def same_plan_name(together: Together) -> Iterator[tuple[int, Spot]]:
             yield number, Spot(("name",), f"{together.plans[other].file}:{at} is named {name} too")
 
 
-CHECKS = (same_rrset, same_zone, same_name, alias_and_data, not_unchanged, same_plan_name)
+@check_between(
+    "DC507",
+    "warning",
+    "a plan points to a host whose address another one removes",
+    why="Once both have run, the name leads nowhere.",
+    hint="point to a host that stays, or keep the address in the other plan",
+    source="RFC 1034 section 3.6.2",
+    fires=Example(
+        _plan("{name: shop, type: CNAME, from: [edge.oldcdn.test.], to: [www]}"),
+        other=_plan(
+            '{name: www, type: A, from: ["192.0.2.10"], to: absent}', name="two", more="safety: {allow: [delete]}\n"
+        ),
+    ),
+    silent=Example(
+        _plan("{name: shop, type: CNAME, from: [edge.oldcdn.test.], to: [www]}"), other=_plan(_a("www"), name="two")
+    ),
+)
+def removed_target(together: Together) -> Iterator[tuple[int, Spot]]:
+    """Each plan may be checked by itself, and its targets resolve at that moment. A host that another plan retires
+    takes with it whatever the first one has moved there: aliases, mail, services.
+    """
+    addresses = [t for t in together.touches if t.planned.key.rdtype in ("A", "AAAA", "CNAME")]
+    # Something else that comes at the same name replaces what goes.
+    stays = {(t.zone, t.owner) for t in addresses if t.planned.kind != "set" or t.planned.after is not None}
+    gone = {t.owner: t for t in addresses if (t.zone, t.owner) not in stays}
+    for t in together.touches:
+        values = (*(t.planned.after or ()), *t.planned.add)
+        for host in dict.fromkeys(h for v in values for h in targets_of(t.planned.key.rdtype, v)):
+            other = gone.get(host)
+            if other is not None and other.plan != t.plan:
+                message = f"{t.label} points to {host}, whose address {together.place(other)} removes"
+                yield t.plan, Spot(t.path, message, "", t.stage, t.label)
+
+
+CHECKS = (same_rrset, same_zone, same_name, alias_and_data, not_unchanged, same_plan_name, removed_target)

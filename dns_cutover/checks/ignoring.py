@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dns_cutover.checks.interface import Check, Example, Spot
@@ -43,6 +43,17 @@ def is_ignorable(check_id: str, known: Mapping[str, Check]) -> bool:
     return check.ignorable and not (by_loader and check.severity == "error")
 
 
+def nearest(given: str, ids: Iterable[str]) -> str:
+    """The id that was probably meant, of the same family if there is one; empty if none is near."""
+    close = difflib.get_close_matches(given[:40], list(ids), 10, 0.6)
+    return max(close, key=lambda i: _alike(i, given), default="")
+
+
+def _alike(a: str, b: str) -> int:
+    """With how many characters both begin."""
+    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
 def _spot(n: int, message: str, hint: str = "") -> Spot:
     return Spot(("safety", "ignore", n, "check"), message, hint)
 
@@ -64,8 +75,8 @@ def unknown(i: Ignoring) -> Iterator[Spot]:
     ids = sorted({*i.known, *PLAN_CHECKS})
     for n, check_id in i.entries():
         if check_id not in i.known and check_id not in PLAN_CHECKS:
-            close = difflib.get_close_matches(check_id, ids, 1, 0.7)
-            hint = f"did you mean {close[0]}? " if close else ""
+            close = nearest(check_id, ids)
+            hint = f"did you mean {close}? " if close else ""
             yield _spot(n, f"there is no check {check_id}", hint + "all checks: dns-cutover checks")
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from dns_cutover.checks.history import History, Image
 from dns_cutover.checks.together import Together
 from dns_cutover.checks.world import World
-from dns_cutover.lookup.views import LiveView
+from dns_cutover.lookup.views import LiveView, NameView
 from dns_cutover.plan.expand import PlannedChange, expand_changes, zone_names
 from dns_cutover.plan.finding import Severity
 from dns_cutover.plan.loader import LoadedPlan
@@ -190,17 +190,18 @@ class Subject:
         )
 
     @cached_property
-    def images(self) -> Mapping[int, Image]:
+    def images(self) -> Sequence[Mapping[RRsetKey, tuple[str, ...] | None]]:
         """What each touched RRset is before stage n (and, at the last stage's number + 1, in the end): values, or None
         for absence. Left out where it cannot be known: offline without `from`, or where the plan does not fit.
         """
-        history = History()
+        image: dict[RRsetKey, tuple[str, ...] | None] = {}
         if self.live is not None:
-            for key, rrset in self.live.rrsets.items():
-                history.put(0, key, rrset.values if rrset is not None else None)
+            image = {k: r.values if r is not None else None for k, r in self.live.rrsets.items()}
+        past: dict[RRsetKey, list[tuple[int, tuple[str, ...] | _Lost | None]]] = {k: [(0, v)] for k, v in image.items()}
         for c in self.changes:
-            _advance(history, c)
-        return {n: history.at(n) for n in range(len(self.loaded.plan.stages) + 1)}
+            _advance(image, c.planned)
+            past.setdefault(c.key, []).append((c.n + 1, image.get(c.key, _LOST)))
+        return tuple(_Image(past, n) for n in range(len(self.loaded.plan.stages) + 1))
 
     def before(self, change: Located) -> tuple[str, ...] | Literal["unknown"] | None:
         """The values before the change."""
@@ -219,27 +220,77 @@ class Subject:
         """What is live now; None is absence, and nothing is known offline."""
         return self.live.rrsets.get(key) if self.live is not None else None
 
+    def name_at(self, change: Located) -> NameView | None:
+        """What the zone's servers say about the change's owner; None offline, and where that could not be learned."""
+        found = self.live.names.get((change.key.zone, change.key.owner)) if self.live is not None else None
+        return found if found is not None and not found.problem else None
+
+    @cached_property
+    def planned_types(self) -> Mapping[tuple[int, str, str], frozenset[str]]:
+        """The types that each stage touches at each name, by (n, zone reference, owner)."""
+        out: dict[tuple[int, str, str], set[str]] = {}
+        for c in self.changes:
+            out.setdefault((c.n, c.key.zone, c.key.owner), set()).add(c.key.rdtype)
+        return {where: frozenset(types) for where, types in out.items()}
+
+    @cached_property
+    def known_types(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """The types that were looked at, or are touched, at each name, by (zone reference, owner)."""
+        out: dict[tuple[str, str], set[str]] = {}
+        live = self.live.rrsets if self.live is not None else ()
+        for key in (*live, *(c.key for c in self.changes)):
+            out.setdefault((key.zone, key.owner), set()).add(key.rdtype)
+        return {where: frozenset(types) for where, types in out.items()}
+
     def zone_path(self, ref: str, *more: str | int) -> Path:
         """The place of a key of a zone: "zone", "provider", "lookup" and below."""
         return ("zones", ref, *more)
 
 
-def _advance(history: History, change: Located) -> None:
-    p, after = change.planned, change.n + 1
+class _Lost:
+    """Not known any more."""
+
+
+_LOST = _Lost()
+
+
+class _Image(Mapping[RRsetKey, tuple[str, ...] | None]):
+    """What is known before stage `n`, out of one history for all stages: a copy for each would be too much for plans
+    of thousands of stages.
+    """
+
+    def __init__(self, past: Mapping[RRsetKey, list[tuple[int, tuple[str, ...] | _Lost | None]]], n: int) -> None:
+        self._past, self._n = past, n
+
+    def __getitem__(self, key: RRsetKey) -> tuple[str, ...] | None:
+        past = self._past[key]
+        at = bisect_right(past, self._n, key=lambda entry: entry[0])
+        value = past[at - 1][1] if at else _LOST
+        if isinstance(value, _Lost):
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[RRsetKey]:
+        return (key for key in self._past if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _advance(image: dict[RRsetKey, tuple[str, ...] | None], p: PlannedChange) -> None:
     match p.kind:
         case "set":
-            history.put(after, p.key, p.after)
+            image[p.key] = p.after
         case "values":
-            image = history.at(after)
             if p.key not in image:
                 return
             found = image[p.key]
             edit = ValueEdit(p.key, p.remove, p.add, None, 0)
             result = realise(edit, RRset(0, found) if found else None)
             if isinstance(result, Mismatch):
-                history.put(after, p.key, "unknown")
+                del image[p.key]
             else:
-                history.put(after, p.key, result.after.values if result.after is not None else None)
+                image[p.key] = result.after.values if result.after is not None else None
         case "ttl":
             pass
 

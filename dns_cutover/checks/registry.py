@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
+from importlib import import_module
 from itertools import islice
 
 from dns_cutover.checks.ignoring import Ignoring, ignore_spots, is_ignorable
@@ -13,26 +14,35 @@ from dns_cutover.plan.explain import about
 from dns_cutover.plan.finding import MAX_FINDINGS, PLAN_CHECKS, Finding
 from dns_cutover.plan.loader import LoadedPlan
 
+MAX_MESSAGE = 400  # characters
 MAX_SPOTS = 50  # of one check: the rest is counted, since nobody reads ten thousand times the same
+
+
+FAMILIES = (
+    "baseline",
+    "between",
+    "delegation",
+    "ignoring",
+    "names",
+    "neighbours",
+    "plan",
+    "safety",
+    "safety_provider",
+    "servers",
+    "trust",
+    "ttl",
+    "ttl_live",
+    "views",
+    "way_back",
+    "web",
+    "wildcards",
+)
 
 
 @cache
 def all_checks() -> tuple[Check, ...]:
     """Every check, by id."""
-    from dns_cutover.checks import (
-        baseline,
-        between,
-        delegation,
-        ignoring,
-        neighbours,
-        plan,
-        safety,
-        ttl,
-        way_back,
-        web,
-    )
-
-    families = (plan, ignoring, baseline, ttl, safety, between, web, delegation, way_back, neighbours)
+    families = (import_module(f"dns_cutover.checks.{name}") for name in FAMILIES)
     return tuple(sorted((c for family in families for c in family.CHECKS), key=lambda c: c.id))
 
 
@@ -84,7 +94,7 @@ def _finding(check: Check, spot: Spot, loaded: LoadedPlan) -> Finding:
     return Finding(
         check.id,
         spot.severity or check.severity,
-        spot.message,
+        shortened(spot.message),
         spot.hint or check.hint,
         loaded.file,
         at.line,
@@ -93,8 +103,13 @@ def _finding(check: Check, spot: Spot, loaded: LoadedPlan) -> Finding:
         check.why,
         spot.stage or stage,
         spot.record or record,
-        spot.note,
+        shortened(spot.note),
     )
+
+
+def shortened(text: str) -> str:
+    """RDATA that is live can be 64 KiB long; what nobody reads is left out."""
+    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
 
 
 def split_ignored(

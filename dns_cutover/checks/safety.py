@@ -1,12 +1,22 @@
-"""DC4xx: acts that must be deliberate, and what the provider cannot do."""
+"""DC4xx: acts that must be deliberate, and zones that want more care. Providers are in safety_provider."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, check
+from dns_cutover.checks.ttl import course
+from dns_cutover.lookup.views import ZoneSecurity
+from dns_cutover.records import RRsetKey
+from dns_cutover.timing.words import duration
 
 _WHY = "Acts that are hard to take back are named in the plan."
+
+# What octoDNS takes for unsafe without --force: Plan.MAX_SAFE_UPDATE_PCENT and MIN_EXISTING_RECORDS.
+MAX_SHARE = 0.3
+MIN_RECORDS = 10
+# Seconds. BIND, Knot and OpenDNSSEC renew signatures days before they expire; a day is late for all of them.
+SIGNERS_MARGIN = 86400.0
 
 
 def _stage(change: str) -> str:
@@ -44,6 +54,48 @@ def deletion(subject: Subject) -> Iterator[Spot]:
 
 
 @check(
+    "DC402",
+    "error",
+    "the last address, MX or NS of a name is removed",
+    why=_WHY,
+    hint="leave one, or name the act under safety.allow",
+    source="RFC 5321 section 5.1: without MX, mail goes to the address; RFC 7505 says that there is none",
+    fires=Example(
+        "safety: {allow: [delete]}\n" + _stage('{name: "@", type: MX, from: ["10 mx.old.test."], to: absent}')
+    ),
+    silent=Example(
+        "safety: {allow: [delete, last_mx]}\n" + _stage('{name: "@", type: MX, from: ["10 mx.old.test."], to: absent}')
+    ),
+)
+def last_one(subject: Subject) -> Iterator[Spot]:
+    """A value-level edit that takes the last value out deletes the RRset, though it does not say so: for addresses and
+    name servers that wants the same deliberate word as a deletion. Without MX senders turn to the name's own
+    address, where nobody may listen to mail, so that the last MX wants a word of its own even where deletions are
+    allowed. A name that gets no mail at all says so with "0 ." (RFC 7505).
+    """
+    allow = subject.loaded.plan.safety.allow
+    for c in subject.changes:
+        whole = c.planned.kind == "set"
+        if c.planned.kind == "ttl" or subject.after(c) is not None or subject.before(c) in (None, "unknown"):
+            continue
+        if whole and "delete" not in allow:
+            continue  # told as a deletion
+        if c.key.rdtype == "MX" and "last_mx" not in allow:
+            yield _deliberate(c, "loses its last value, and mail goes to the address of the name", "last_mx")
+        elif c.key.rdtype == "NS" and not whole and "delete" not in allow:
+            yield _deliberate(c, "loses its last name server", "delete")
+        elif c.key.rdtype in ("A", "AAAA") and not whole and "delete" not in allow and not _reachable(subject, c):
+            yield _deliberate(c, "loses the last address of its name", "delete")
+
+
+def _reachable(subject: Subject, change: Located) -> bool:
+    """Whether the name has an address, or an alias, after the change's stage; also if that is not known."""
+    image = subject.images[change.n + 1]
+    others = (RRsetKey(change.key.zone, change.key.owner, t) for t in ("A", "AAAA", "CNAME"))
+    return any(image.get(key, () if subject.live is None else None) is not None for key in others)
+
+
+@check(
     "DC403",
     "error",
     "too many changes",
@@ -61,32 +113,6 @@ def too_many(subject: Subject) -> Iterator[Spot]:
     if total > limit:
         hint = f"if that is meant: safety: {{max_changes: {total}}}"
         yield Spot(("safety", "max_changes"), f"{total} changes, more than safety.max_changes ({limit})", hint)
-
-
-@check(
-    "DC404",
-    "error",
-    "the changes of a stage do not fit one atomic message",
-    why="Between two messages users could see one half of the change.",
-    hint="split the stage, or allow: [split] under safety",
-    source="RFC 2136 section 2",
-    needs="live",
-    fires=Example(
-        _stage('{names: [a, b], type: A, from: absent, to: ["192.0.2.20"]}'),
-        note="The same with 2,000 names.",
-        facts={"too_large": True},
-    ),
-    silent=Example(_REPLACE, zone="www 3600 IN A 192.0.2.10\n"),
-)
-def too_large(subject: Subject) -> Iterator[Spot]:
-    """A DNS UPDATE message has at most 65,535 octets, and a stage is atomic only as one message. A stage that needs
-    more is written in several, and a fault between two of them leaves half of it published.
-    """
-    for d in subject.drifts:
-        if d.reason == "too_large":
-            n = next((n for n, s in enumerate(subject.loaded.plan.stages) if s.name == d.stage), 0)
-            message = f"{d.expected} of stage {d.stage} do not fit one atomic message"
-            yield Spot(("stages", n), message, stage=d.stage)
 
 
 @check(
@@ -110,22 +136,107 @@ def wildcard(subject: Subject) -> Iterator[Spot]:
 
 
 @check(
-    "DC406",
-    "error",
-    "the provider is not available in this version",
-    why="A plan that cannot be run is found now, and not on the day.",
-    hint="available: rfc2136",
-    source="DNS UPDATE, RFC 2136",
-    fires=Example("provider: {type: manual}\n" + _REPLACE),
-    silent=Example(_REPLACE),
+    "DC407",
+    "warning",
+    "a large share of the zone changes",
+    why="A plan that changes much of a zone may have been written for another one.",
+    hint="read the whole diff once more: dns-cutover preview PLAN",
+    source="octoDNS: at most 30 % of a zone's records are updated or deleted without --force, from 10 records on",
+    needs="live",
+    fires=Example(
+        _stage("{names: [a, b, c, d], type: A, from: ['192.0.2.1'], to: ['192.0.2.2']}"),
+        zone="".join(f"{name} 3600 IN A 192.0.2.1\n" for name in "abcd"),
+        note="The zone has 12 records.",
+        facts={"records": {"default": 12}},
+    ),
+    silent=Example(_REPLACE, zone="www 3600 IN A 192.0.2.10\n", facts={"records": {"default": 12}}),
 )
-def no_such_provider(subject: Subject) -> Iterator[Spot]:
-    """The plan file knows more providers than this version can write to. Such a plan may be written and reviewed, but a
-    run of it could not begin."""
-    for ref, config in subject.loaded.plan.all_zones().items():
-        if ref not in subject.guarantees:
-            message = f"the provider {config.provider.type} is not available in this version"
-            yield Spot(subject.zone_path(ref, "provider", "type"), message)
+def large_share(subject: Subject) -> Iterator[Spot]:
+    """safety.max_changes is a number that somebody chose; a share needs no choosing. More than 30 % of what the zone
+    has is rarely meant by a migration, except by one of the whole zone. New names do not count, and small zones of
+    less than ten records do not either.
+    """
+    assert subject.live is not None
+    for ref, total in subject.live.records.items():
+        keys = {c.key for c in subject.changes if c.key.zone == ref and c.planned.kind != "ttl"}
+        count = sum(len(r.values) for k in keys if (r := subject.live_rrset(k)) is not None)
+        if total >= MIN_RECORDS and count / total > MAX_SHARE:
+            message = f"{count} of {total} records of {subject.names[ref]} change ({count / total:.0%})"
+            yield Spot(subject.zone_path(ref, "zone"), message)
 
 
-CHECKS = (deletion, too_many, too_large, wildcard, no_such_provider)
+@check(
+    "DC408",
+    "warning",
+    "a signed zone whose signatures end soon",
+    why="Validating resolvers treat a name with an expired signature as if it did not exist.",
+    hint="see that the zone is signed again: its signer may have stopped",
+    source="RFC 6781 section 4.4.2; RFC 4035 section 5.3.1",
+    needs="live",
+    fires=Example(
+        _REPLACE,
+        zone="www 3600 IN A 192.0.2.10\n",
+        note="The signature of the SOA expires in half an hour, and the old TTL lives for one.",
+        facts={"signatures_expire": 1800},
+    ),
+    silent=Example(
+        _REPLACE,
+        zone="www 3600 IN A 192.0.2.10\n",
+        note="The signature of the SOA expires in two weeks.",
+        facts={"signatures_expire": 14 * 86400},
+    ),
+)
+def signatures_end(subject: Subject) -> Iterator[Spot]:
+    """In a signed zone every change is signed again, and absence is signed as well, so that the records of a move are
+    only as good as the signer. Signers renew days before signatures expire. An SOA whose signature has expired, or will
+    within a day and before the run can end, tells that this one does not: that is an error. One that only expires
+    before a long run ends is a reminder.
+    """
+    assert subject.live is not None
+    ends = max((m.end for m in course(subject)), default=subject.now)
+    for ref, security in subject.live.security.items():
+        expire = security.signatures_expire
+        if expire is None or expire > max(ends, subject.now):
+            continue
+        yield _expiry(subject, ref, security, expire - subject.now)
+
+
+def _expiry(subject: Subject, ref: str, security: ZoneSecurity, left: float) -> Spot:
+    zone = subject.names[ref]
+    # Without a DS nobody validates, and an expired signature harms nobody (an island of security, RFC 4033 section 2).
+    validated = security.ds is not None or not security.ds_known
+    if left <= 0:
+        message = f"the signature of the SOA of {zone} expired {duration(-left)} ago"
+    else:
+        message = f"the signature of the SOA of {zone} expires in {duration(left)}, before the run can end"
+    severe = validated and left <= SIGNERS_MARGIN
+    return Spot(subject.zone_path(ref, "zone"), message, severity="error" if severe else "warning")
+
+
+@check(
+    "DC415",
+    "info",
+    "a signed zone",
+    why="What is written must be signed at once, or validating resolvers refuse it.",
+    hint="after the lowering of TTLs look at one record: dig +dnssec, the RRSIG must be there and new",
+    source="RFC 4035 section 2.2; RFC 8198; RFC 9077",
+    needs="live",
+    fires=Example(_REPLACE, zone="www 3600 IN A 192.0.2.10\n", facts={"signatures_expire": 14 * 86400}),
+    silent=Example(_REPLACE, zone="www 3600 IN A 192.0.2.10\n"),
+)
+def signed(subject: Subject) -> Iterator[Spot]:
+    """In a signed zone the server that takes the write signs it, or somebody signs the zone afterwards; then new data
+    is not valid until the signer has run. And absence is signed for ranges of names, so that a cache may deny a name
+    that nobody asked it for: a new name is usable everywhere only when that denial has died.
+    """
+    assert subject.live is not None
+    for ref, security in subject.live.security.items():
+        if security.signatures_expire is not None and security.signatures_expire > subject.now:
+            left = duration(security.signatures_expire - subject.now)
+            message = (
+                f"{subject.names[ref]} is signed: each write is signed again, today's signature of the SOA has {left}"
+            )
+            yield Spot(subject.zone_path(ref, "zone"), message)
+
+
+CHECKS = (deletion, last_one, too_many, wildcard, large_share, signatures_end, signed)

@@ -41,11 +41,14 @@ class OwnedRecords:
 @dataclass(frozen=True, slots=True)
 class World:
     """`certificates` come with --probe, `permissions` (zone reference -> what is refused, empty if all is granted) with
-    --probe-write, `owned` with --owner-file. None: nobody asked. `clamps`: the highest TTL that a resolver gave for an
-    RRset at this moment, by (resolver's name and address, RRset); with --resolver.
+    --probe-write, `owned` with --owner-file. None: nobody asked. `grants`: what would mend a refusal, by zone
+    reference. `clamps`: the highest TTL that a resolver gave for an RRset at this moment, by (resolver's name and
+    address, RRset); `caps`: the highest TTL that it is known to keep, by its name and address; both with --resolver.
     """
 
     certificates: tuple[Certificate, ...] | None = None
     permissions: Mapping[str, str] | None = None
     owned: tuple[OwnedRecords, ...] = ()
     clamps: Mapping[tuple[str, RRsetKey], int] = field(default_factory=dict)
+    grants: Mapping[str, str] = field(default_factory=dict)
+    caps: Mapping[str, int] = field(default_factory=dict)

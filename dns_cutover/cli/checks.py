@@ -57,8 +57,8 @@ def checks(
 
 
 def _unknown(given: str, ids: list[str]) -> UsageError:
-    import difflib
+    from dns_cutover.checks.ignoring import nearest
 
-    close = difflib.get_close_matches(given.upper()[:40], ids, 1, 0.6)
-    guess = (f"did you mean {close[0]}?   dns-cutover checks {close[0]}",) if close else ()
+    close = nearest(given.upper(), ids)
+    guess = (f"did you mean {close}?   dns-cutover checks {close}",) if close else ()
     return UsageError(f"there is no check {given[:40]}", "", (*guess, "dns-cutover checks   lists them all"))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from dns_cutover.errors import CutoverError, UsageError
 
 if TYPE_CHECKING:
-    from dns_cutover.plan.finding import Finding
+    from dns_cutover.assembly import Examined
     from dns_cutover.plan.loader import LoadedPlan
+    from dns_cutover.report.validation import Ignored
     from dns_cutover.store.interface import Store
 
 
@@ -74,24 +75,35 @@ def load(path: Path, variables: list[str]) -> LoadedPlan:
     return load_plan(path, parse_vars(variables))
 
 
-def print_findings(findings: tuple[Finding, ...], lines: tuple[str, ...]) -> None:
-    """To standard error, errors last: with source lines on a terminal, one line each elsewhere."""
-    from dns_cutover.report.findings import finding_line
+def ignored_in(examined: Examined) -> tuple[Ignored, ...]:
+    """What the plan ignores, with its reasons."""
+    from dns_cutover.report.validation import Ignored
+
+    because = {i.check: i.because for i in examined.loaded.plan.safety.ignore}
+    return tuple(Ignored(f, because[f.id]) for f in examined.ignored)
+
+
+def print_findings(examined: Examined) -> None:
+    """To standard error, errors last, then what is ignored: as `validate` shows them."""
+    from dns_cutover.report.findings import finding_line, ignored_line
     from dns_cutover.report.stream import is_terminal, wants_ascii
     from dns_cutover.report.validation import worst_last
 
+    found, ignored = worst_last(examined.findings), ignored_in(examined)
     if not is_terminal():
-        sys.stderr.write("".join(map(finding_line, worst_last(findings))))
+        sys.stderr.write("".join((*map(finding_line, found), *map(ignored_line, ignored))))
         return
-    from dns_cutover.report.findings_terminal import Screen, finding_block
+    from dns_cutover.report.findings_terminal import Screen, finding_block, ignored_block
     from dns_cutover.report.terminal import stderr_console
 
     console = stderr_console()
     screen = Screen(console.width, wants_ascii())
-    for f in worst_last(findings):
-        for line in finding_block(f, lines, screen):
+    for f in found:
+        for line in finding_block(f, examined.lines, screen):
             console.print(line, soft_wrap=True)
         console.print()
+    for line in ignored_block(ignored, screen):
+        console.print(line, soft_wrap=True)
 
 
 class Invalid(CutoverError):

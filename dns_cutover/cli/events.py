@@ -15,27 +15,28 @@ def register(app: typer.Typer) -> None:
     app.command()(events)
 
 
-def events(context: typer.Context, run: Annotated[str, typer.Argument(help="A run's id.")]) -> None:
+def events(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run is over.")] = False,
+) -> None:
     """Print what happened, one JSON object per line."""
     import asyncio
 
     assert isinstance(context.obj, Globals)
-    asyncio.run(_events(context.obj, run))
+    asyncio.run(_events(context.obj, run, follow))
 
 
-async def _events(options: Globals, run: str) -> None:
+async def _events(options: Globals, run: str, wait: bool) -> None:
+    from dns_cutover.assembly import Setting
     from dns_cutover.cli.find import find_run
-    from dns_cutover.engine.driver import load_events
-    from dns_cutover.engine.events import Created
-    from dns_cutover.engine.state import evolve, start
-    from dns_cutover.report.plain import event_line
+    from dns_cutover.cli.following import follow, replay
+    from dns_cutover.report.plain import JsonLinesWatcher
 
     store = options.open()
     state = await find_run(store, run)
-    first, *rest = await load_events(state.run_id, store)
-    assert isinstance(first, Created)  # find_run has folded it
-    current = start(state.run_id, first)
-    sys.stdout.write(event_line(current, first) + "\n")
-    for event in rest:
-        current = evolve(current, event)
-        sys.stdout.write(event_line(current, event) + "\n")
+    watcher = JsonLinesWatcher(sys.stdout)
+    if wait:
+        await follow(state.run_id, store, watcher, Setting().clock)
+    else:
+        await replay(state.run_id, store, watcher)

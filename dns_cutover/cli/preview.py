@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dns_cutover.cli.common import load, print_json
+
+if TYPE_CHECKING:
+    from dns_cutover.assembly import Examined
 
 
 class Format(StrEnum):
@@ -17,6 +20,7 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    MARKDOWN = "markdown"
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +31,10 @@ def register(app: typer.Typer) -> None:
 def preview(
     plan: Annotated[Path, typer.Argument(help="The plan file.")],
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write the runbook to this file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite any file with -o.")] = False,
     detailed_exitcode: Annotated[bool, typer.Option(help="Exit 2 if there are changes.")] = False,
     output: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
+    full: Annotated[bool, typer.Option("--full", help="Show every record by itself.")] = False,
     var: Annotated[list[str] | None, typer.Option(help="Override a variable: NAME=VALUE.")] = None,
 ) -> None:
     """Show what a run would do, when, and the worst case at every moment. Writes nothing to DNS."""
@@ -36,23 +42,40 @@ def preview(
 
     from dns_cutover.assembly import Setting, examine
     from dns_cutover.cli.common import print_findings
-    from dns_cutover.report.preview import preview_document, preview_text
-    from dns_cutover.runbook.codec import runbook_json
+    from dns_cutover.cli.runbook_file import write_runbook
+    from dns_cutover.runbook.changes import stage_changes
 
     setting = Setting()
     loaded = load(plan, var or [])
     examined = asyncio.run(examine(loaded, setting))
-    print_findings(examined.findings, loaded.document.lines)
+    print_findings(examined)
     if examined.book is None:
         raise typer.Exit(3)
     if out is not None:
-        out.write_text(runbook_json(examined.book) + "\n", encoding="utf-8")
-    now = setting.clock.now()
-    if output is Format.JSON:
-        print_json(preview_document(examined.book, examined.sha256, now))
-    else:
-        sys.stdout.write(preview_text(examined.book, examined.sha256, now))
-        target = out if out is not None else plan
-        sys.stdout.write(f"Next: agree on the first 12 characters, then dns-cutover run {target}\n")
-    if detailed_exitcode:
+        write_runbook(out, examined.book, force=force)
+    _show(output, examined, setting.clock.now(), full=full, out=str(out or ""), source=str(plan))
+    if detailed_exitcode and any(c.changes for c in stage_changes(examined.book)):
         raise typer.Exit(2)
+
+
+def _show(output: Format, examined: Examined, now: float, *, full: bool, out: str, source: str) -> None:
+    book, sha256 = examined.book, examined.sha256
+    assert book is not None
+    now = examined.live.at if examined.live is not None else now
+    match output:
+        case Format.JSON:
+            from dns_cutover.report.preview_json import preview_document
+
+            print_json(preview_document(book, sha256, now))
+        case Format.MARKDOWN:
+            from dns_cutover.report.preview_markdown import preview_markdown
+
+            sys.stdout.write(preview_markdown(book, sha256, now))
+        case Format.TEXT:
+            from dns_cutover.report.foreseen import foresee
+            from dns_cutover.report.paper import print_lines, stdout_look
+            from dns_cutover.report.preview import preview_lines
+
+            look = stdout_look()
+            foreseen = foresee(book, sha256, now)
+            print_lines(preview_lines(foreseen, look, full=full, out=out, source=source), look)

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dns_cutover.cli.common import Globals, load
-from dns_cutover.errors import StaleRunbook, UsageError
+from dns_cutover.errors import StaleRunbook, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from dns_cutover.assembly import Setting
-    from dns_cutover.records import Edit, RRsetKey
     from dns_cutover.runbook.model import Runbook
     from dns_cutover.store.interface import Store
 
@@ -61,7 +60,7 @@ async def _run(
     else:
         loaded = load(source, var)
         examined = await examine(loaded, setting)
-        print_findings(examined.findings, loaded.document.lines)
+        print_findings(examined)
         if examined.book is None:
             return 3
         book = examined.book
@@ -87,8 +86,11 @@ def _person() -> str:
         return "unknown"
 
 
-def _text(source: Path) -> str:
-    return source.read_text(encoding="utf-8")
+def _bytes(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as exc:
+        raise Unavailable(f"{source} cannot be read", exc.strerror or "") from None
 
 
 def _is_runbook(source: Path) -> bool:
@@ -101,11 +103,13 @@ def _is_runbook(source: Path) -> bool:
 
 async def _from_runbook(source: Path, setting: Setting, store: Store) -> Runbook:
     """A runbook is bound to what it was made from, and to one use."""
+    from dns_cutover.assembly import look_again
     from dns_cutover.engine.events import Created
     from dns_cutover.engine.journal import from_envelope
-    from dns_cutover.runbook.codec import parse_runbook, runbook_sha256
+    from dns_cutover.runbook.codec import read_runbook, runbook_sha256
+    from dns_cutover.runbook.stale import differences, stale
 
-    book = parse_runbook(_text(source))
+    book = read_runbook(_bytes(source))
     sha256 = runbook_sha256(book)
     for entry in await store.runs():
         first = from_envelope((await store.load(entry.run_id))[0])
@@ -115,30 +119,9 @@ async def _from_runbook(source: Path, setting: Setting, store: Store) -> Runbook
                 f"Run {entry.run_id} was made from it; what it was made from has changed since.",
                 (f"dns-cutover status {entry.run_id}", "dns-cutover preview PLAN -o RUNBOOK   make a new one"),
             )
-    await _still_true(book, setting)
+    if found := differences(book, await look_again(book, setting)):
+        raise stale(book, sha256, found)
     return book
-
-
-async def _still_true(book: Runbook, setting: Setting) -> None:
-    """Whether every server still has what the first writes expect. Raises StaleRunbook."""
-    from dns_cutover.assembly import live_lookup
-    from dns_cutover.records import Change, realise
-
-    first: dict[RRsetKey, Edit] = {}
-    for step in book.steps:
-        for edit in step.edits:
-            first.setdefault(edit.key, edit)
-    looked = await live_lookup(book, setting).authoritative(tuple(first))
-    for view in looked.views:
-        for key, found in view.rrsets.items():
-            if not isinstance(realise(first[key], found), Change):
-                shown = "absent" if found is None else f"{', '.join(found.values)} (TTL {found.ttl})"
-                raise StaleRunbook(
-                    f"{book.label(key)} is not what this runbook was made from. Nothing was written",
-                    "Overwriting it could undo work that nobody here knows of.",
-                    ("dns-cutover preview PLAN -o RUNBOOK   make a new one",),
-                    (("found", f"{shown} at {view.server.name}"),),
-                )
 
 
 async def refuse_overlap(store: Store, book: Runbook) -> None:
@@ -169,10 +152,10 @@ async def refuse_overlap(store: Store, book: Runbook) -> None:
 
 
 def _agreed(book: Runbook, sha256: str) -> bool:
-    stages = ", ".join(s.name for s in book.stages)
-    sys.stderr.write(
-        f"plan          {book.plan}\nzones         {', '.join(z.name for z in book.zones)}\n"
-        f"stages        {stages}\nrunbook       {sha256[:12]}…\n"
-    )
+    from dns_cutover.report.words import safe
+
+    zones, stages = ", ".join(z.name for z in book.zones), ", ".join(s.name for s in book.stages)
+    for label, text in (("plan", book.plan), ("zones", zones), ("stages", stages), ("runbook", f"{sha256[:12]}…")):
+        sys.stderr.write(f"{label:<14}{safe(text)}\n")
     answer = input("Start? Type the first 4 characters of the runbook: ")
     return answer.strip().lower() == sha256[:4]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dns_cutover.cli.common import Globals, print_json
+from dns_cutover.errors import UsageError
 
 if TYPE_CHECKING:
     from dns_cutover.engine.actions import Wait
@@ -33,12 +34,40 @@ def status(
     run: Annotated[str | None, typer.Argument(help="A run's id, or a unique beginning of it.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
     full: Annotated[bool, typer.Option("--full", help="Nothing is folded or cut.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show one run until it is over.")] = False,
 ) -> None:
     """Show one run, or all of them."""
     import asyncio
 
     assert isinstance(context.obj, Globals)
+    if watch and (run is None or output is Format.JSON):
+        raise UsageError(
+            "--watch shows one run, as text", "", ("dns-cutover status RUN --watch", "dns-cutover events RUN --follow")
+        )
+    if watch and run is not None:
+        raise typer.Exit(asyncio.run(_watch(context.obj.open(), run)))
     asyncio.run(_status(context.obj.open(), run, output, full))
+
+
+async def _watch(store: Store, run: str) -> int:
+    """Draw the run as its driver does; the exit code is the run's own."""
+    from dns_cutover.assembly import Setting
+    from dns_cutover.cli.driving import exit_code
+    from dns_cutover.cli.find import find_run
+    from dns_cutover.cli.following import follow
+    from dns_cutover.report.plain import PlainWatcher
+    from dns_cutover.report.summary import summary_text
+    from dns_cutover.report.terminal import TerminalWatcher, is_terminal, stderr_console
+
+    clock = Setting().clock
+    found = await find_run(store, run)
+    if is_terminal():
+        with TerminalWatcher(stderr_console(), clock.now) as watcher:
+            state = await follow(found.run_id, store, watcher, clock)
+    else:
+        state = await follow(found.run_id, store, PlainWatcher(sys.stderr, clock.now), clock)
+    sys.stderr.write(summary_text(state, None))
+    return exit_code(state, None)
 
 
 async def _status(store: Store, run: str | None, output: Format, full: bool) -> None:
@@ -89,7 +118,7 @@ def _table(rows: list[tuple[RunState, Wait | None]]) -> None:
         word, _ = headline(s, w)
         until = utc(w.deadline) if w is not None and w.deadline is not None else "-"
         zones = ",".join(z.name.rstrip(".") for z in s.book.zones)
-        rank = order.index(word) if word in order and not s.final else len(order) + s.final
+        rank = order.index(word) if word in order else len(order) + s.final
         lines.append(
             (
                 rank,

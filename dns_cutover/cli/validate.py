@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dns_cutover.cli.common import Globals, json_text, parse_vars, write_text
+from dns_cutover.cli.common import Globals, ignored_in, json_text, parse_vars, write_text
 from dns_cutover.errors import CutoverError, Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def validate(
         assert isinstance(outcomes[0], CutoverError)
         raise outcomes[0]  # told as every error of the command line
     if output is Format.MARKDOWN:
-        reports = [_with_preview(r, each) for r, each in zip(reports, outcomes, strict=True)]
+        reports = [_with_preview(r, each, len(reports)) for r, each in zip(reports, outcomes, strict=True)]
     _show(reports, output, out)
     if not all(r.ok for r in reports):
         raise typer.Exit(3 if any(not r.ok and not r.problem for r in reports) else 1)
@@ -137,7 +137,7 @@ def _load(path: Path, variables: dict[str, str]) -> tuple[LoadedPlan | CutoverEr
 
 def _report(path: Path, outcome: Examined | CutoverError, took: float, strict: bool, offline: bool) -> Report:
     from dns_cutover.plan.finding import PlanInvalid
-    from dns_cutover.report.validation import Ignored, Report
+    from dns_cutover.report.validation import Report
 
     file, uri = str(path), _uri(path)
     if isinstance(outcome, PlanInvalid):
@@ -145,14 +145,12 @@ def _report(path: Path, outcome: Examined | CutoverError, took: float, strict: b
     if isinstance(outcome, CutoverError):
         problem = f"{outcome.what}: {outcome.why}" if outcome.why else outcome.what
         return Report("", file, uri, strict=strict, problem=problem, hint="; ".join(outcome.hints))
-    plan = outcome.loaded.plan
-    because = {i.check: i.because for i in plan.safety.ignore}
     return Report(
-        plan.name,
+        outcome.loaded.plan.name,
         file,
         uri,
         outcome.findings,
-        tuple(Ignored(f, because[f.id]) for f in outcome.ignored),
+        ignored_in(outcome),
         outcome.lines,
         outcome.made,
         None if offline else outcome.servers,
@@ -170,16 +168,17 @@ def _uri(path: Path) -> str:
     return path.as_posix()
 
 
-def _with_preview(report: Report, outcome: Examined | CutoverError) -> Report:
-    """With what a run would do, where a runbook could be compiled."""
+def _with_preview(report: Report, outcome: Examined | CutoverError, plans: int) -> Report:
+    """With what a run would do, where a runbook could be compiled; all of them leave half of a comment free."""
     from dataclasses import replace
 
-    from dns_cutover.clock import SystemClock
-    from dns_cutover.report.findings_markdown import preview_markdown
+    from dns_cutover.report.findings_markdown import MAX_LENGTH
+    from dns_cutover.report.preview_markdown import preview_markdown
 
-    if isinstance(outcome, CutoverError) or outcome.book is None:
+    if isinstance(outcome, CutoverError) or outcome.book is None or outcome.live is None:
         return report
-    return replace(report, preview=preview_markdown(outcome.book, outcome.sha256, SystemClock().now()))
+    limit = MAX_LENGTH // (2 * plans)
+    return replace(report, preview=preview_markdown(outcome.book, outcome.sha256, outcome.live.at, limit=limit))
 
 
 def _show(reports: Sequence[Report], output: Format, out: Path | None) -> None:

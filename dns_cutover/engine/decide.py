@@ -189,8 +189,12 @@ def _preflight(s: RunState, step: Step, now: float) -> Action:
             if gate_verdict(gate, spec) == "failed":
                 return Emit(ev.Held(now, step.id, "way_back", f"{spec.name} fails: {last_detail(s, spec)}"))
             return Probe(step, (spec,)) if now >= next_probe(s, spec) else Wait(next_probe(s, spec), "bake", "", None)
-    if s.rounds >= 1:
+    # Where a longer TTL was seen, the wait counts from the last server: one agreeing round is not enough for that.
+    if s.rounds >= (2 if any(e.key in s.longer for e in step.edits) else 1):
         return Baseline(step)
+    if s.rounds and now < s.looked + step.gate.round_gap:
+        gap = s.looked + step.gate.round_gap
+        return Wait(gap, "convergence", "a longer TTL was published meanwhile; a second look", gap)
     if s.trouble and s.looked > s.since + PREFLIGHT_PATIENCE:
         first = s.trouble[0]
         kind = "conflict" if all(t.wrong for t in s.trouble) else "unreachable"

@@ -31,11 +31,11 @@ from dns_cutover.engine.state import RunState, evolve, fold
 from dns_cutover.engine.write import change_lock, resolve, write_step
 from dns_cutover.errors import CutoverError, LockHeld
 from dns_cutover.probes.interface import Verdict
+from dns_cutover.providers.interface import Guards
 from dns_cutover.runbook.model import Step, StepKind
 from dns_cutover.store.interface import Store
 
 UNPROVED = 5.0  # seconds between attempts to have our clock confirmed
-POLL = 2.0  # seconds: how often a waiting run looks for commands of other processes
 
 
 class UnknownRun(CutoverError):
@@ -52,6 +52,18 @@ class Journal:
     ports: Ports
     claimed: bool = False
     clock_proved: bool = False
+
+    def prove(self, *readings: Guards) -> bool:
+        """Bound our clock by what the provider's servers tell of theirs. Returns whether it was not confirmed before:
+        what was decided by it must then be decided again.
+        """
+        if self.clock_proved or not readings:
+            return False
+        self.clock_proved = True
+        offsets = [g.clock_offset for g in readings if g.clock_offset is not None]
+        if offsets:
+            self.ports.clock.bound(min(offsets))
+        return True
 
     async def put(self, *events: ev.Event) -> None:
         """Append events. Commands of others are taken in; anything else of others means that they drive now.
@@ -109,15 +121,11 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
         await _bound_clock(journal)
     while True:
         action = decide(journal.state, ports.clock.now())
-        if not journal.clock_proved and _ends_a_wait(journal.state, action):
-            # By our own clock the wait is over, but nobody has confirmed our clock yet.
-            await _bound_clock(journal)
-            if not journal.clock_proved:
-                action = Wait(
-                    ports.clock.now() + UNPROVED, "provider", "the wait ends once the provider confirms the time", None
-                )
-            else:
-                action = decide(journal.state, ports.clock.now())
+        if not journal.clock_proved and _needs_the_time(journal.state, action):
+            if await _bound_clock(journal):
+                continue
+            until = ports.clock.now() + UNPROVED
+            action = Wait(until, "provider", "it goes on once the provider confirms the time", None)
         match action:
             case Done():
                 return journal.state, None
@@ -126,32 +134,30 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
                     ports.watcher.waiting(journal.state, action)
                 if not wait or action.kind == "conflict":
                     return journal.state, action
-                await ports.clock.sleep_until(min(action.until, ports.clock.now() + POLL))
+                await ports.clock.sleep_until(min(action.until, ports.clock.now() + ports.poll))
                 await journal.refresh()
             case _:
                 await _perform(journal, action)
 
 
-async def _bound_clock(journal: Journal) -> None:
-    """Any answer of the provider tells its clock; no clock jump of ours may shorten a wait."""
-    offsets: list[float] = []
+async def _bound_clock(journal: Journal) -> bool:
+    """Any answer of the provider tells its clock; no clock jump of ours may shorten a wait. Whether one came."""
+    readings: list[Guards] = []
     for provider in journal.ports.providers.values():
         try:
-            guards = await provider.guards(())
+            readings.append(await provider.guards(()))
         except CutoverError:
             continue  # the first write will meet the same trouble and say so
-        journal.clock_proved = True
-        if guards.clock_offset is not None:
-            offsets.append(guards.clock_offset)
-    if offsets:
-        journal.ports.clock.bound(min(offsets))
+    return journal.prove(*readings)
 
 
-def _ends_a_wait(state: RunState, action: Action) -> bool:
-    """Whether the action follows from the passing of time alone."""
+def _needs_the_time(state: RunState, action: Action) -> bool:
+    """Whether the action follows from the passing of time, or tells when something was: with a clock that is behind,
+    the last look at an old version would count as earlier than it was, and the wait for it would end too soon.
+    """
     step = state.step
     timed = step is not None and step.kind in (StepKind.WAIT_TTL, StepKind.WAIT, StepKind.CONVERGE, StepKind.BAKE)
-    return timed and isinstance(action, Emit) and isinstance(action.event, ev.StepDone)
+    return isinstance(action, Observe) or (timed and isinstance(action, Emit) and isinstance(action.event, ev.StepDone))
 
 
 async def _perform(journal: Journal, action: Action) -> None:

@@ -34,20 +34,21 @@ def held(s: RunState, hold: ev.Held, now: float) -> Action:
             return Lock(zone, "release")
         return Wait(now + PAUSED_LOOK, "conflict", hold.why, None, commands(s, "resume", "rollback", "abort --keep"))
     step = s.step
-    end = None
-    if s.exposed_since is not None and step is not None and hold.kind in ("violators", "unreachable", "paused"):
+    end, watching = None, s.exposed_since is not None and hold.kind in ("violators", "unreachable", "paused")
+    if watching and step is not None:
         end = hold.ts + s.book.rollback.max_pause
-        if now >= end and step.gate.on_inconclusive == "rollback" and may_roll_back(s)[0]:
+        undecided = step.gate.on_inconclusive == "rollback" and may_roll_back(s)[0]
+        if now >= end and undecided:
             return Emit(ev.RollbackStarted(now, step.id, "inconclusive", f"{hold.why}; nobody decided in time"))
-        if step.gate.on_inconclusive == "pause":
-            end = None
+        if not undecided:
+            end = None  # a person decides, however long it takes
         watched = watch_held(s, step, now)
         if watched is not None:
             return watched
     for zone, token in s.tokens.items():
         if now >= token.until - s.book.grace / 2:
             return Lock(zone, "renew")
-    watched_probes = step.probes if step is not None and s.exposed_since is not None else ()
+    watched_probes = step.probes if step is not None and watching else ()
     probe = min((next_probe(s, p) for p in watched_probes), default=float("inf"))
     until = min(now + PAUSED_LOOK, end if end is not None else float("inf"), max(probe, now + 0.1))
     return Wait(until, "paused", hold.why, end, commands(s, "resume", "rollback", "abort --keep"))

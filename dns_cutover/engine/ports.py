@@ -42,7 +42,9 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """`providers` by zone reference; `new_id` makes unguessable lower-case ids."""
+    """`providers` by zone reference; `new_id` makes unguessable lower-case ids. A waiting driver looks for commands of
+    other processes every `poll` seconds.
+    """
 
     store: Store
     providers: Mapping[str, Provider]
@@ -52,3 +54,4 @@ class Ports:
     new_id: Callable[[], str]
     runner: str
     watcher: Watcher | None = None
+    poll: float = 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar, assert_never
@@ -28,8 +28,12 @@ def _with(mapping: Mapping[K, V], items: Iterable[tuple[K, V]]) -> Mapping[K, V]
     return MappingProxyType({**mapping, **dict(items)})
 
 
+def _except(mapping: Mapping[K, V], keys: Collection[K]) -> Mapping[K, V]:
+    return MappingProxyType({k: v for k, v in mapping.items() if k not in keys})
+
+
 def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
-    return MappingProxyType({k: v for k, v in mapping.items() if k != key})
+    return _except(mapping, (key,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,9 @@ class RunState:
     `i` is the current forward step, `bi` the current step of the way back once `back` is set. `since` is when the
     current step became current, `rounds` how many agreeing authoritative rounds it has seen, `looked` when the last
     round was. `dead` is until when caches may hold what was replaced, `serials` from which zone serial on the
-    history of an RRset is not yet known. `left` stays foreign after a rollback; `unproven` says that a step of the
-    way back could not be verified.
+    history of an RRset is not yet known, `longer` how long (seconds) caches keep a version of it that had a longer TTL
+    than the plan knew. `left` stays foreign after a rollback; `unproven` says that a step of the way back could not be
+    verified.
     """
 
     run_id: str
@@ -64,6 +69,7 @@ class RunState:
     stage_ended: float = 0.0
     dead: Mapping[RRsetKey, float] = field(default_factory=lambda: MappingProxyType({}))
     serials: Mapping[RRsetKey, int] = field(default_factory=lambda: MappingProxyType({}))
+    longer: Mapping[RRsetKey, float] = field(default_factory=lambda: MappingProxyType({}))
     resolvers: ev.Resolvers | None = None
     gates: Mapping[str, GateState] = field(default_factory=lambda: MappingProxyType({}))
     probed: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -171,11 +177,7 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
         case ev.Observed():
             return _observed(s, event)
         case ev.Extended():
-            return replace(
-                s,
-                dead=_with(s.dead, [(event.key, max(event.until, s.dead.get(event.key, 0.0)))]),
-                serials=_with(s.serials, [(event.key, event.serial)]),
-            )
+            return _extended(s, event)
         case ev.Resolvers():
             return replace(s, resolvers=event)
         case ev.Probed():
@@ -184,6 +186,8 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
             if not event.proven and s.step is not None:
                 # Nobody saw the last server change: the tail counts from now, at the earliest.
                 s = _begin_tail(replace(s, unproven=True), s.step, event.ts)
+            if s.step is not None and s.step.kind is StepKind.PREFLIGHT:
+                s = _outlive(s, s.step)
             return _advance(s, event.ts)
         case ev.Held():
             return replace(s, hold=event)
@@ -240,7 +244,8 @@ def _applied(s: RunState, event: ev.Applied) -> RunState:
     if intent.purpose not in ("write", "undo"):
         return s
     took = tuple(c for c in intent.changes if c.key not in event.ignored)
-    s = replace(s, serials=_with(s.serials, ((c.key, event.serial) for c in intent.changes)))
+    # Not from the serial that was found afterwards: a message whose reply was missed may have been applied long before.
+    s = replace(s, serials=_with(s.serials, ((c.key, intent.serial) for c in intent.changes)))
     if step is None or step.id != intent.step:
         return s
     if intent.purpose == "undo":
@@ -248,12 +253,42 @@ def _applied(s: RunState, event: ev.Applied) -> RunState:
     written = Written(step.id, step.kind, step.stage, step.edits, took, step.exposures)
     s = replace(s, done=(*s.done, written))
     if step.kind is StepKind.APPLY:
+        s = replace(s, longer=_except(s.longer, {c.key for c in took}))
         kept = {n: g for n, g in s.gates.items() if n not in {p.name for p in step.probes if p.role == "health"}}
         s = replace(s, gates=MappingProxyType(kept), probed=MappingProxyType({}), exposed_since=event.ts)
     if event.ignored:
         asked = ev.Command(event.ts, "rollback", "the server ignored part of a message", "ignored")
         return replace(s, asked=asked)
     return _advance(s, event.ts)
+
+
+def _extended(s: RunState, event: ev.Extended) -> RunState:
+    """A version with a longer TTL was published meanwhile. Some server may serve it still: before the stage's first
+    message the servers are looked at again, and the wait begins when all of them have stopped.
+    """
+    lifetime = event.until - event.ts
+    s = replace(
+        s,
+        dead=_with(s.dead, [(event.key, max(event.until, s.dead.get(event.key, 0.0)))]),
+        longer=_with(s.longer, [(event.key, max(lifetime, s.longer.get(event.key, 0.0)))]),
+        serials=_with(s.serials, [(event.key, event.serial)]),
+    )
+    step = s.step
+    if step is None or s.back is not None or step.kind is not StepKind.APPLY:
+        return s
+    if any(w.stage == step.stage and w.kind is StepKind.APPLY for w in s.done):
+        return s  # what the preflight expects is half changed by now
+    before = [n for n in range(s.i) if s.book.steps[n].kind is StepKind.PREFLIGHT]
+    return replace(s, i=before[-1], since=event.ts, rounds=0, looked=0.0, trouble=(), resolvers=None)
+
+
+def _outlive(s: RunState, step: Step) -> RunState:
+    """All servers were seen without the longer-lived version: from then on its last copies are dying."""
+    bounds = {z.ref: z.guarantees.propagation_bound for z in s.book.zones}
+    edits = {e.key for e in step.edits}
+    until = ((k, s.looked + bounds.get(k.zone, 0.0) + t) for k, t in s.longer.items() if k in edits)
+    dead = _with(s.dead, ((key, max(t, s.dead.get(key, 0.0))) for key, t in until))
+    return replace(s, dead=dead, longer=_except(s.longer, edits))
 
 
 def _lock_lost(s: RunState, event: ev.LockLost) -> RunState:
@@ -305,8 +340,11 @@ def _observed(s: RunState, event: ev.Observed) -> RunState:
 
 def _begin_tail(s: RunState, step: Step, ts: float) -> RunState:
     bounds = {z.ref: z.guarantees.propagation_bound for z in s.book.zones}
-    until = ((x.key, ts + bounds.get(x.key.zone, 0.0) + x.old_s) for x in step.exposures)
-    return replace(s, dead=_with(s.dead, ((key, max(t, s.dead.get(key, 0.0))) for key, t in until)))
+    # What was lowered may have had a longer TTL for a while than the plan knew.
+    longer = s.longer if not step.resolvers and s.back is None else {}
+    until = ((x.key, ts + bounds.get(x.key.zone, 0.0) + max(x.old_s, longer.get(x.key, 0.0))) for x in step.exposures)
+    dead = _with(s.dead, ((key, max(t, s.dead.get(key, 0.0))) for key, t in until))
+    return replace(s, dead=dead, longer=_except(s.longer, {x.key for x in step.exposures}))
 
 
 def _probed(s: RunState, event: ev.Probed) -> RunState:

@@ -51,12 +51,17 @@ def next_token(s: RunState, held: Token | None, op: str, now: float) -> Token:
 async def _guards(
     journal: Journal, step: str, provider: Provider, keys: tuple[object, ...], edits: Step | None
 ) -> Guards | None:
+    """What a message will be tied to. None: it cannot be read (which is journaled), or it was the first answer that
+    tells the time, and what is to be done must be decided again.
+    """
     try:
-        return await provider.guards([e.key for e in edits.edits] if edits else ())
+        guards = await provider.guards([e.key for e in edits.edits] if edits else ())
     except Unreachable as exc:
         await journal.put(ev.Missed(journal.ports.clock.now(), step, exc.what, exc.why, exc.hints))
     except Refused as exc:
         await journal.put(ev.Denied(journal.ports.clock.now(), step, exc.what, exc.why, exc.hints, exc.facts))
+    else:
+        return None if journal.prove(guards) else guards
     return None
 
 
@@ -115,7 +120,8 @@ async def write_step(journal: Journal, step: Step, undo: bool) -> None:
     if foreign:
         await journal.put(ev.Conflicted(clock.now(), step.id, tuple(foreign)))
         return
-    if not undo and step.kind is StepKind.APPLY and await _extended(journal, provider, step, tuple(changes), guards):
+    lasting = not undo and step.kind in (StepKind.LOWER_TTL, StepKind.APPLY)
+    if lasting and await _extended(journal, provider, step, tuple(changes), guards):
         return
     now = clock.now()
     held = s.tokens[step.zone]
@@ -238,6 +244,7 @@ async def resolve(journal: Journal) -> None:
     except Refused as exc:
         await journal.put(ev.Missed(clock.now(), intent.step, exc.what, exc.why, exc.hints))
         return
+    journal.prove(guards)
     now, lock = clock.now(), guards.lock
     gone = intent.next is None and (lock is None or lock.run != s.run_id)
     if gone or (intent.next is not None and lock == intent.next):

@@ -79,6 +79,11 @@ class NoReply:
 Outcome: TypeAlias = Reply | NoReply
 
 
+def usable(outcome: Outcome) -> bool:
+    """Whether it is an answer, be it that there is nothing."""
+    return isinstance(outcome, Reply) and outcome.rcode in ("NOERROR", "NXDOMAIN")
+
+
 class Reject(StrEnum):
     """Why something that arrived is no answer to the question."""
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dns_cutover.clock import Clock
 from dns_cutover.lookup.answer import NoReply, Outcome
 from dns_cutover.lookup.discovery import discover, enclosing_zone, explicit_servers
-from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, ServerView
+from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, Fault, ServerView
 from dns_cutover.lookup.names import read_name, synthesised, wildcard_beside
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.views import NameView, ZoneServers
 from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.records.name import is_below, parent_names
+from dns_cutover.records.serial import serial_newer
 
 __all__ = [
     "ROUND_GAP_S",
@@ -43,11 +44,7 @@ class Problem:
 
     text: str
     wrong: bool
-
-
-def serial_newer(a: int, b: int) -> bool:
-    """Whether SOA serial `a` comes after `b` (RFC 1982 section 3.2)."""
-    return a != b and (a - b) % 2**32 < 2**31
+    fault: Fault = field(default=Fault.WRONG, compare=False)
 
 
 def judge(reply: Outcome, zone: str, key: RRsetKey) -> RRset | Problem | None:
@@ -56,9 +53,9 @@ def judge(reply: Outcome, zone: str, key: RRsetKey) -> RRset | Problem | None:
     The NS of a zone cut belongs to the parent without authority: there a referral is the answer (RFC 2181 section 6).
     """
     if isinstance(reply, NoReply):
-        return Problem(reply.reason, reply.wrong)
+        return Problem(reply.reason, reply.wrong, Fault.WRONG if reply.wrong else Fault.SILENT)
     if reply.rcode not in ("NOERROR", "NXDOMAIN"):
-        return Problem(f"answers {reply.rcode}", wrong=True)
+        return Problem(f"answers {reply.rcode}", wrong=True, fault=Fault.REFUSES)
     if reply.aa:
         soa = reply.soa
         if soa is not None and not reply.answer and soa.owner != zone:
@@ -68,10 +65,10 @@ def judge(reply: Outcome, zone: str, key: RRsetKey) -> RRset | Problem | None:
         return reply.find(key.owner, key.rdtype)
     cut = next((s for s in reply.authority if s.rdtype == "NS"), None)
     if cut is None or cut.owner == zone or not is_below(cut.owner, zone) or not is_below(key.owner, cut.owner):
-        return Problem("is not authoritative for the zone (lame)", wrong=True)
+        return Problem("is not authoritative for the zone (lame)", wrong=True, fault=Fault.NO_AUTHORITY)
     if key.rdtype == "NS" and key.owner == cut.owner:
         return cut.rrset
-    return Problem(f"refers to {cut.owner}: the name lies below a zone cut", wrong=True)
+    return Problem(f"refers to {cut.owner}: the name lies below a zone cut", wrong=True, fault=Fault.CUT)
 
 
 async def ask_server(asker: Asker, ref: str, zone: str, server: Endpoint, keys: Sequence[RRsetKey]) -> ServerView:
@@ -84,7 +81,7 @@ async def ask_server(asker: Asker, ref: str, zone: str, server: Endpoint, keys: 
     first = await asker.ask(server, *_question(soa_key), recurse=False)
     soa = _apex(first, zone, soa_key)
     if isinstance(soa, Problem):
-        return ServerView(ref, server, {}, None, soa.text, soa.wrong)
+        return ServerView(ref, server, {}, None, soa.text, soa.wrong, fault=soa.fault)
     serial = int(soa.values[0].split()[2])
     over_udp, over_tcp = await asyncio.gather(
         asyncio.gather(*(asker.ask(server, *q, recurse=False) for q in questions)),
@@ -94,7 +91,7 @@ async def ask_server(asker: Asker, ref: str, zone: str, server: Endpoint, keys: 
     problems: list[Problem] = []
     tcp_soa = _apex(over_tcp[0], zone, soa_key)
     if isinstance(tcp_soa, Problem):
-        problems.append(Problem(f"TCP: {tcp_soa.text}", tcp_soa.wrong))
+        problems.append(_over_tcp(tcp_soa))
     for key, udp, tcp in zip(keys, over_udp, over_tcp[1:], strict=True):
         found = judge(udp, zone, key)
         if isinstance(found, Problem):
@@ -105,7 +102,7 @@ async def ask_server(asker: Asker, ref: str, zone: str, server: Endpoint, keys: 
             continue  # said already
         other = judge(tcp, zone, key)
         if isinstance(other, Problem):
-            problems.append(Problem(f"TCP: {other.text}", other.wrong))
+            problems.append(_over_tcp(other))
         elif not _same(found, other):
             # Perhaps the zone changed between the two questions.
             again = judge(await asker.ask(server, *_question(key), recurse=False), zone, key)
@@ -118,8 +115,15 @@ async def ask_server(asker: Asker, ref: str, zone: str, server: Endpoint, keys: 
     wild = await _synthesised(asker, zone, server, rrsets)
     rrsets.update(dict.fromkeys(wild))
     # A wrong answer says more than a missing one.
-    worst = next((p for p in problems if p.wrong), problems[0] if problems else Problem("", wrong=False))
-    return ServerView(ref, server, rrsets, serial, worst.text, worst.wrong, wild)
+    none = Problem("", wrong=False, fault=Fault.NONE)
+    # A name below a zone cut is the question's fault, not the server's.
+    worst = max(problems, key=lambda p: (p.fault is not Fault.CUT, p.wrong), default=none)
+    return ServerView(ref, server, rrsets, serial, worst.text, worst.wrong, wild, worst.fault)
+
+
+def _over_tcp(problem: Problem) -> Problem:
+    fault = Fault.TCP if problem.fault is Fault.SILENT else problem.fault
+    return Problem(f"TCP: {problem.text}", problem.wrong, fault)
 
 
 async def _synthesised(
@@ -154,7 +158,11 @@ def _question(key: RRsetKey) -> tuple[str, str]:
 
 def _apex(reply: Outcome, zone: str, key: RRsetKey) -> RRset | Problem:
     found = judge(reply, zone, key)
-    return found if found is not None else Problem("is not authoritative for the zone (no SOA)", wrong=True)
+    return (
+        found
+        if found is not None
+        else Problem("is not authoritative for the zone (no SOA)", wrong=True, fault=Fault.NO_AUTHORITY)
+    )
 
 
 def _same(one: RRset | None, other: RRset | None) -> bool:

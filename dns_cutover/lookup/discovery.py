@@ -14,7 +14,8 @@ import ipaddress
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dns_cutover.lookup.answer import NoReply, Reply, Section
+from dns_cutover.lookup.answer import NoReply, Reply, Section, usable
+from dns_cutover.lookup.first import first_good
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transport import has_route
@@ -229,11 +230,7 @@ class Walk:
         self, servers: Sequence[Endpoint], owner: str, rdtype: str, *, recurse: bool = False
     ) -> Reply | None:
         """The first usable answer."""
-        for server in servers:
-            reply = await self._asker.ask(server, owner, rdtype, recurse=recurse)
-            if isinstance(reply, Reply) and reply.rcode in ("NOERROR", "NXDOMAIN"):
-                return reply
-        return None
+        return await first_good(self._asker, servers, owner, rdtype, usable, recurse=recurse)
 
 
 def referral_of(reply: Reply) -> Section | None:

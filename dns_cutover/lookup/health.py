@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 from dns_cutover.lookup.answer import NoReply, Outcome, Reply
-from dns_cutover.lookup.interface import ServerView
+from dns_cutover.lookup.interface import Endpoint, Fault, ServerView
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.views import ServerHealth
 
 UNKNOWN_VERSION = 100
 UNKNOWN_OPTION = 100
-TCP = "TCP: "  # how ServerView says that only TCP is at fault
 
 
-async def server_health(asker: Asker, view: ServerView, zone: str) -> ServerHealth:
-    """What a server does badly beside answering, as far as its answers in `view` did not show it. `zone`: its name.
+async def servers_health(
+    asker: Asker, views: Sequence[ServerView], names: Mapping[str, str]
+) -> tuple[ServerHealth, ...]:
+    """What each server does badly beside answering, one value for each view. `names`: zone reference -> zone name.
 
-    A server that answers nothing at all gets one question more, without EDNS: some only drop what they do not know.
+    A server of many zones is tried once for EDNS. Never raises for the network.
+    """
+    first: dict[Endpoint, ServerView] = {}
+    for view in views:
+        if view.server not in first or first[view.server].serial is None:
+            first[view.server] = view
+    found = await asyncio.gather(*(_edns(asker, view, names[view.zone]) for view in first.values()))
+    edns = dict(zip(first, found, strict=True))
+    return tuple(
+        ServerHealth(v.zone, v.server, v.problem.removeprefix("TCP: ") if v.fault is Fault.TCP else "", edns[v.server])
+        for v in views
+    )
+
+
+async def _edns(asker: Asker, view: ServerView, zone: str) -> str:
+    """What is wrong with its EDNS. One that answers nothing gets a question without: some only drop what they do not
+    know.
     """
     server = view.server
-    tcp = view.problem.removeprefix(TCP) if view.problem.startswith(TCP) and not view.wrong else ""
     if view.serial is None:
-        edns = ""
-        if not view.wrong and isinstance(await asker.ask_plain(server, zone, "SOA"), Reply):
-            edns = "it answers only questions without EDNS"
-        return ServerHealth(view.zone, server, tcp, edns)
+        alive = view.fault is Fault.SILENT and isinstance(await asker.ask_plain(server, zone, "SOA"), Reply)
+        return "it answers only questions without EDNS" if alive else ""
     option, version = await asyncio.gather(
         asker.ask_edns(server, zone, "SOA", option=UNKNOWN_OPTION),
         asker.ask_edns(server, zone, "SOA", version=UNKNOWN_VERSION),
     )
-    fault = _refusal(option)
-    if fault:
+    if fault := _refusal(option):
         plain = _refusal(await asker.ask_edns(server, zone, "SOA"))
-        edns = f"a question with EDNS gets {plain}" if plain else f"a question with an unknown EDNS option gets {fault}"
-    elif isinstance(option, Reply) and UNKNOWN_OPTION in option.options:
-        edns = "an unknown EDNS option is sent back"
-    else:
-        edns = _version_fault(version)
-    return ServerHealth(view.zone, server, tcp, edns)
+        return f"a question with EDNS gets {plain}" if plain else f"a question with an unknown EDNS option gets {fault}"
+    if isinstance(option, Reply) and UNKNOWN_OPTION in option.options:
+        return "an unknown EDNS option is sent back"
+    return _version_fault(version)
 
 
 def _refusal(outcome: Outcome) -> str:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from dns_cutover.lookup.answer import Outcome, Reply, Section
+from dns_cutover.lookup.answer import Outcome, Reply, Section, usable
 from dns_cutover.lookup.discovery import MAX_LEVELS, endpoints_of, glue_of, referral_of
+from dns_cutover.lookup.first import first_good
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transport import has_route
@@ -20,7 +21,6 @@ from dns_cutover.records.name import is_below, parent_names
 
 MAX_ALIASES = 8
 WIDTH = 4  # servers of one zone that are tried for one host
-STAGGER = 0.5  # real seconds until the next server is asked as well: one that is dead must not hold up everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class HostFinder:
     """Finds hosts, and remembers the servers of the zones on the way.
 
     `bootstrap` resolvers are asked for the root's servers and for name servers' addresses only. `known`: (zone name,
-    servers); a zone named twice (two views) is asked in both until one has something.
+    servers); a zone named twice (two views) is asked in both until one has something. What lies in such a zone is asked
+    there and nowhere else, were there no server left: a private zone's names are not for the root.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class HostFinder:
     ) -> None:
         self._asker = asker
         self._bootstrap = tuple(bootstrap)
-        self._known = tuple((zone, tuple(servers)) for zone, servers in known if servers)
+        self._known = tuple((zone, tuple(servers)) for zone, servers in known)
         self._routed = routed
         self._cuts: dict[str, tuple[Endpoint, ...]] = {}
         self._root: tuple[Endpoint, ...] | None = None
@@ -88,15 +89,24 @@ class HostFinder:
             name = alias.values[0]
         return HostAnswer((), True, tuple(links), problem=f"more than {MAX_ALIASES} aliases, or a circle of them")
 
-    async def answer(self, name: str, rdtype: str) -> Reply | None:
-        """What the authority of `name` says about one type there; None where none answers."""
-        reply: Reply | None = None
-        for cut, start in await self._starts(name):
-            servers, _ = await self._descend(name, cut, start)
-            reply = await self._first(servers, name, rdtype, _authoritative)
-            if reply is not None and reply.answer:
-                break
-        return reply
+    async def answer(self, name: str, rdtype: str) -> tuple[str, Reply] | None:
+        """What the authority says about one type at `name`, or at the end of the aliases that begin there: the name at
+        the end, and the answer. None where no authority answers.
+        """
+        for _ in range(MAX_ALIASES + 1):
+            reply: Reply | None = None
+            for cut, start in await self._starts(name):
+                servers, _ = await self._descend(name, cut, start)
+                reply = await self._first(servers, name, rdtype, _authoritative)
+                if reply is not None and reply.answer:
+                    break
+            if reply is None:
+                return None
+            alias = reply.find(name, "CNAME")
+            if alias is None:
+                return name, reply
+            name = alias.values[0]
+        return None
 
     async def _both(self, name: str) -> list[tuple[str, Reply]]:
         """The authority's answers for A and AAAA, those that came."""
@@ -128,6 +138,8 @@ class HostFinder:
         for _ in range(MAX_LEVELS):
             reply = await self._first(servers, name, "A", partial(_leads, name, cut))
             if reply is None:
+                if cut == ".":
+                    self._root = ()  # a network that lets nobody out: the next host need not wait for that again
                 return (), None
             if reply.aa:
                 return servers, reply
@@ -141,7 +153,7 @@ class HostFinder:
 
     async def _root_servers(self) -> tuple[Endpoint, ...]:
         """The root that the bootstrap resolvers know; a private network may have its own."""
-        reply = await self._first(self._bootstrap, ".", "NS", _usable, recurse=True)
+        reply = await self._first(self._bootstrap, ".", "NS", usable, recurse=True)
         hosts = reply.find(".", "NS") if reply is not None else None
         if reply is None or hosts is None:
             return ()
@@ -156,7 +168,7 @@ class HostFinder:
             if out:
                 break
             replies = await asyncio.gather(
-                *(self._first(self._bootstrap, h, rdtype, _usable, recurse=True) for h in asked)
+                *(self._first(self._bootstrap, h, rdtype, usable, recurse=True) for h in asked)
             )
             for host, reply in zip(asked, replies, strict=True):
                 values = [v for s in reply.answer if s.rdtype == rdtype for v in s.rrset.values] if reply else []
@@ -172,50 +184,17 @@ class HostFinder:
         *,
         recurse: bool = False,
     ) -> Reply | None:
-        return await first_good(self._asker, servers, name, rdtype, good, recurse=recurse)
-
-
-async def first_good(
-    asker: Asker,
-    servers: Sequence[Endpoint],
-    name: str,
-    rdtype: str,
-    good: Callable[[Outcome], bool],
-    *,
-    recurse: bool = False,
-) -> Reply | None:
-    """The first good answer of a few servers; the next is asked when one fails, or is slow."""
-    queue, running = list(servers[:WIDTH]), set[asyncio.Task[Outcome]]()
-    try:
-        while queue or running:
-            if queue:
-                running.add(asyncio.ensure_future(asker.ask(queue.pop(0), name, rdtype, recurse=recurse)))
-            done, running = await asyncio.wait(
-                running, timeout=STAGGER if queue else None, return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done:
-                outcome = task.result()
-                if isinstance(outcome, Reply) and good(outcome):
-                    return outcome
-        return None
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-
-def _usable(outcome: Outcome) -> bool:
-    return isinstance(outcome, Reply) and outcome.rcode in ("NOERROR", "NXDOMAIN")
+        return await first_good(self._asker, servers[:WIDTH], name, rdtype, good, recurse=recurse)
 
 
 def _authoritative(outcome: Outcome) -> bool:
-    return isinstance(outcome, Reply) and outcome.aa and _usable(outcome)
+    return isinstance(outcome, Reply) and outcome.aa and usable(outcome)
 
 
 def _leads(name: str, cut: str, outcome: Outcome) -> bool:
     """Whether it is an answer, or leads further down."""
     return _authoritative(outcome) or (
-        isinstance(outcome, Reply) and _usable(outcome) and _below(outcome, name, cut) is not None
+        isinstance(outcome, Reply) and usable(outcome) and _below(outcome, name, cut) is not None
     )
 
 

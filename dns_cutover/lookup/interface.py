@@ -26,14 +26,32 @@ class Endpoint:
         return host if self.port == 53 else f"{host}:{self.port}"
 
 
+class Fault(StrEnum):
+    """What kind of problem a server's view has; `problem` says it in words."""
+
+    NONE = ""
+    SILENT = "silent"
+    """No usable answer came: nothing is listening, or nothing gets through."""
+    REFUSES = "refuses"
+    """It answers with an error: it does not serve the zone, or cannot."""
+    NO_AUTHORITY = "no-authority"
+    """It answers, but not as one of the zone's servers: from a cache, or with a referral to elsewhere."""
+    CUT = "cut"
+    """It refers to a zone below: right of it, but the name asked for is not this zone's."""
+    TCP = "tcp"
+    """All is well over UDP, and nothing comes over TCP."""
+    WRONG = "wrong"
+    """It answers what cannot be right."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerView:
     """What one authoritative server says about the RRsets asked for, at one moment.
 
     `rrsets` has one entry per key that was answered usably (None is proved absence). `problem` is empty, or says
     why the server's view cannot be used ("no answer in 3 tries", "not authoritative", "SERVFAIL", …).
-    `wrong` tells a server that answers wrongly from one that cannot be reached. `synthesised` is what a wildcard gives
-    at owners that the zone does not have: their entry in `rrsets` is None.
+    `wrong` tells a server that answers wrongly from one that cannot be reached, `fault` more of that. `synthesised` is
+    what a wildcard gives at owners that the zone does not have: their entry in `rrsets` is None.
     """
 
     zone: str
@@ -43,6 +61,7 @@ class ServerView:
     problem: str = ""
     wrong: bool = False
     synthesised: Mapping[RRsetKey, RRset] = field(default_factory=dict)
+    fault: Fault = Fault.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias, TypeVar
 
-from dns_cutover.lookup.answer import Outcome, Reply
+from dns_cutover.lookup.answer import Outcome, Reply, usable
 from dns_cutover.lookup.discovery import discover
-from dns_cutover.lookup.health import server_health
-from dns_cutover.lookup.hosts import HostFinder, first_good
+from dns_cutover.lookup.first import first_good
+from dns_cutover.lookup.health import servers_health
+from dns_cutover.lookup.hosts import WIDTH, HostFinder
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transport import has_route
@@ -29,6 +30,7 @@ from dns_cutover.records.targets import targets_of
 MAX_TARGETS = 60
 MAX_OWNERS = 200  # owner names for which CAA is looked up
 PATIENCE = 10.0  # real seconds for one target, and for finding one parent: beyond it the answer is "not known"
+PATIENCE_FOR_ALL = 20.0  # for all targets together
 AT_ONCE = 8  # groups of targets that are looked for side by side
 
 _T = TypeVar("_T")
@@ -67,12 +69,13 @@ async def look_around(
     live = (t for k, r in view.rrsets.items() if r is not None for v in r.values for t in targets_of(k.rdtype, v))
     hosts = tuple(dict.fromkeys((*wanted.hosts, *live)))
     owners = tuple(dict.fromkeys(wanted.addressed))
-    targets, security, health, caa = await asyncio.gather(
+    targets, security, health = await asyncio.gather(
         _targets(finder, hosts[:MAX_TARGETS]),
         asyncio.gather(*(_security(asker, zones[ref], good[ref]) for ref in names)),
-        asyncio.gather(*(server_health(asker, v, names[v.zone]) for v in view.servers)),
-        _caa(asker, view, zones, good, owners[:MAX_OWNERS], finder),
+        servers_health(asker, view.servers, names),
     )
+    # Afterwards: it may follow aliases, and by now the way to their targets is known.
+    caa = await _Caa(asker, zones, good, finder, targets).of(owners[:MAX_OWNERS])
     problems = list(view.problems)
     if len(hosts) > MAX_TARGETS:
         problems.append(f"records point to {len(hosts)} hosts; {MAX_TARGETS} of them are looked at")
@@ -83,7 +86,7 @@ async def look_around(
         zones=MappingProxyType(zones),
         targets=MappingProxyType(targets),
         security=MappingProxyType(dict(zip(names, security, strict=True))),
-        health=tuple(health),
+        health=health,
         caa=MappingProxyType(caa),
         problems=tuple(problems),
     )
@@ -95,7 +98,7 @@ def _good(view: LiveView, ref: str) -> tuple[Endpoint, ...]:
 
 
 def _authoritative(outcome: Outcome) -> bool:
-    return isinstance(outcome, Reply) and outcome.aa and outcome.rcode in ("NOERROR", "NXDOMAIN")
+    return isinstance(outcome, Reply) and outcome.aa and usable(outcome)
 
 
 async def _within(seconds: float, work: Awaitable[_T]) -> _T | None:
@@ -142,20 +145,22 @@ async def _targets(finder: HostFinder, hosts: Sequence[str]) -> dict[str, Target
     for host in hosts:
         groups.setdefault(next(iter(parent_names(host)), "."), []).append(host)
     limit = asyncio.Semaphore(AT_ONCE)
+    now = asyncio.get_running_loop().time
+    end = now() + PATIENCE_FOR_ALL
 
     async def group(members: Iterable[str]) -> list[TargetView]:
         async with limit:
-            return [await _target(finder, host) for host in members]
+            return [await _target(finder, host, min(PATIENCE, end - now())) for host in members]
 
     found = await asyncio.gather(*map(group, groups.values()))
     views = {view.owner: view for views in found for view in views}
     return {host: views[host] for host in hosts}
 
 
-async def _target(finder: HostFinder, host: str) -> TargetView:
-    answer = await _within(PATIENCE, finder.host(host))
+async def _target(finder: HostFinder, host: str, patience: float) -> TargetView:
+    answer = await _within(patience, finder.host(host)) if patience > 0 else None
     if answer is None:
-        return TargetView(host, asked=False, problem=f"no answer about it in {PATIENCE:g} s")
+        return TargetView(host, asked=False, problem="its authority did not answer in time")
     return TargetView(host, answer.links, answer.addresses, answer.ttl, answer.asked, answer.problem)
 
 
@@ -165,7 +170,7 @@ async def _target(finder: HostFinder, host: str) -> TargetView:
 async def _security(asker: Asker, zone: ZoneServers, good: Sequence[Endpoint]) -> ZoneSecurity:
     """DS at the parent's servers, DNSKEY and the SOA's signatures at the zone's own (RFC 4033 section 3)."""
     from_parent, from_zone = await asyncio.gather(
-        first_good(asker, zone.parents, zone.zone, "DS", _authoritative),
+        first_good(asker, zone.parents[:WIDTH], zone.zone, "DS", _authoritative),
         first_good(asker, good, zone.zone, "DNSKEY", _authoritative),
     )
     ds = from_parent.find(zone.zone, "DS") if from_parent is not None else None
@@ -174,7 +179,7 @@ async def _security(asker: Asker, zone: ZoneServers, good: Sequence[Endpoint]) -
     if keys is not None:  # an unsigned zone has no signatures to ask for
         replies = await asyncio.gather(*(asker.ask(s, zone.zone, "SOA", recurse=False, dnssec=True) for s in good))
         expire = min((at for r in replies if isinstance(r, Reply) for at in _expirations(r, zone.zone)), default=None)
-    return ZoneSecurity(ds, from_parent is not None, keys, expire)
+    return ZoneSecurity(ds, from_parent is not None, keys, expire, from_zone is not None)
 
 
 def _expirations(reply: Reply, zone: str) -> Iterable[float]:
@@ -189,48 +194,66 @@ def _expirations(reply: Reply, zone: str) -> Iterable[float]:
 # -- CAA -------------------------------------------------------------------------------------------------------
 
 
-async def _caa(
-    asker: Asker,
-    view: LiveView,
-    zones: Mapping[str, ZoneServers],
-    good: Mapping[str, Sequence[Endpoint]],
-    owners: Sequence[tuple[str, str]],
-    finder: HostFinder,
-) -> dict[str, tuple[str, RRset] | None]:
-    """The CAA set that governs each owner (RFC 8659 section 3): its own, or the nearest one above; every name is asked
-    once. An owner of which that could not be learned is left out.
+class _Caa:
+    """Finds the CAA set that governs a name (RFC 8659 section 3): its own, or the nearest one above.
+
+    Every name is asked about once.
     """
-    asked: dict[tuple[str, str], asyncio.Task[RRset | Unknown | None]] = {}
 
-    async def at(ref: str, name: str) -> RRset | Unknown | None:
-        if (ref, name) not in asked:
-            asked[ref, name] = asyncio.ensure_future(_caa_at(asker, zones[ref], good[ref], name))
-        return await asked[ref, name]
+    def __init__(
+        self,
+        asker: Asker,
+        zones: Mapping[str, ZoneServers],
+        good: Mapping[str, Sequence[Endpoint]],
+        finder: HostFinder,
+        targets: Mapping[str, TargetView],
+    ) -> None:
+        self._asker = asker
+        self._zones = zones
+        self._good = good
+        self._finder = finder
+        self._targets = targets
+        self._asked: dict[tuple[str, str], asyncio.Task[tuple[str, RRset] | Unknown | None]] = {}
 
-    async def governs(ref: str, owner: str) -> tuple[str, RRset] | Unknown | None:
-        alias = view.names[ref, owner].rrsets.get("CNAME") if (ref, owner) in view.names else None
-        if alias is not None:
-            # What stands at the alias's end is the answer for the alias; nobody climbs from there.
-            reply = await _within(PATIENCE, finder.answer(alias.values[0], "CAA"))
-            found = next((s for s in reply.answer if s.rdtype == "CAA"), None) if reply is not None else None
+    async def of(self, owners: Sequence[tuple[str, str]]) -> dict[str, tuple[str, RRset] | None]:
+        """By owner. One of which that could not be learned is left out."""
+        found = await asyncio.gather(*(self._governs(ref, owner) for ref, owner in owners))
+        told = zip((owner for _, owner in owners), found, strict=True)
+        return {owner: what for owner, what in told if not isinstance(what, str)}
+
+    async def _governs(self, ref: str, owner: str) -> tuple[str, RRset] | Unknown | None:
+        for name in (owner, *parent_names(owner)):
+            found = await self._at(ref, name)
             if found is not None:
-                return found.owner, found.rrset
-        for name in parent_names(owner) if alias is not None else (owner, *parent_names(owner)):
-            rrset = await at(ref, name)
-            if rrset is not None:
-                return rrset if isinstance(rrset, str) else (name, rrset)
+                return found
         return None
 
-    found = await asyncio.gather(*(governs(ref, owner) for ref, owner in owners))
-    told = zip((owner for _, owner in owners), found, strict=True)
-    return {owner: what for owner, what in told if not isinstance(what, str)}
+    async def _at(self, ref: str, name: str) -> tuple[str, RRset] | Unknown | None:
+        if (ref, name) not in self._asked:
+            self._asked[ref, name] = asyncio.ensure_future(self._ask(self._zones[ref], self._good[ref], name))
+        return await self._asked[ref, name]
 
+    async def _ask(self, zone: ZoneServers, good: Sequence[Endpoint], name: str) -> tuple[str, RRset] | Unknown | None:
+        """From the zone's servers, and above the apex from its parent's, as far as they serve."""
+        inside = is_below(name, zone.zone)
+        reply = await first_good(self._asker, good if inside else zone.parents[:WIDTH], name, "CAA", _authoritative)
+        if reply is None:
+            # Above the parent zone's apex there are names of registries, where nobody puts CAA.
+            return None if zone.parents and not inside else "unknown"
+        alias = reply.find(name, "CNAME")
+        if alias is not None:
+            return await self._at_end(alias.values[0])
+        found = reply.find(name, "CAA")
+        return (name, found) if found is not None else None
 
-async def _caa_at(asker: Asker, zone: ZoneServers, good: Sequence[Endpoint], name: str) -> RRset | Unknown | None:
-    """The CAA set at one name: from the zone's servers, and above the apex from its parent's, as far as they serve."""
-    inside = is_below(name, zone.zone)
-    reply = await first_good(asker, good if inside else zone.parents, name, "CAA", _authoritative)
-    if reply is not None:
-        return reply.find(name, "CAA")
-    # Above the parent zone's apex there are names of registries, where nobody puts CAA.
-    return None if zone.parents and not inside else "unknown"
+    async def _at_end(self, host: str) -> tuple[str, RRset] | Unknown | None:
+        """What stands at the end of an alias counts as the alias's own. Targets have been looked for by now; one that
+        could not be asked need not be waited for again.
+        """
+        if host not in self._targets or not self._targets[host].asked:
+            return "unknown"
+        told = await _within(PATIENCE, self._finder.answer(host, "CAA"))
+        if told is None:
+            return "unknown"
+        found = told[1].find(told[0], "CAA")
+        return (told[0], found) if found is not None else None

@@ -79,7 +79,8 @@ class TargetView:
 
 @dataclass(frozen=True, slots=True)
 class ZoneSecurity:
-    """A zone's chain of trust. `ds` is what the parent has (None: nothing, if `ds_known`), `dnskey` what the zone has.
+    """A zone's chain of trust. `ds` is what the parent has (None: nothing, if `ds_known`), `dnskey` what the zone has
+    (None: nothing, if `dnskey_known`).
 
     `signatures_expire`: the earliest expiration of the SOA's RRSIGs at any server, seconds UTC; None where it is not
     signed.
@@ -89,6 +90,7 @@ class ZoneSecurity:
     ds_known: bool = False
     dnskey: RRset | None = None
     signatures_expire: float | None = None
+    dnskey_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

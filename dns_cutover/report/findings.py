@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dns_cutover.plan.finding import Finding
-from dns_cutover.report.validation import Report, effort, sentence, verdict, worst_last
-from dns_cutover.report.words import safe
+from dns_cutover.report.validation import Ignored, Report, effort, sentence, verdict, worst_last
+from dns_cutover.report.words import safe, to_ascii
 
-_PLAIN = str.maketrans(
-    {"→": "->", "…": "...", "“": '"', "”": '"', "‘": "'", "’": "'", "·": ".", "–": "-", "—": "-", "•": "*", "×": "x"}
-)
+_MORE = str.maketrans({"‘": "'", "’": "'", "—": "-", "•": "*"})
 
 
 def plain(text: str) -> str:
     """Hostile text in ASCII: symbols as their usual substitutes, everything else that is not ASCII as an escape."""
-    return safe(text.translate(_PLAIN), ascii_only=True)
+    return safe(to_ascii(text.translate(_MORE)), ascii_only=True)
 
 
 def finding_line(f: Finding) -> str:
@@ -27,12 +25,15 @@ def plain_report(report: Report) -> str:
     if report.problem:
         hint = f"  Hint: {plain(report.hint)}\n" if report.hint else ""
         return f"{plain(report.file)}: error: {plain(report.problem)}\n{hint}"
-    ignored = (
-        f"{plain(i.finding.file)}:{i.finding.line}:{i.finding.column}: ignored {i.finding.id}: "
-        f"{plain(i.because)} ({plain(i.finding.message)})\n"
-        for i in report.ignored
-    )
-    return "".join((*map(finding_line, worst_last(report.findings)), *ignored, plain_verdict(report)))
+    found, ignored = map(finding_line, worst_last(report.findings)), map(ignored_line, report.ignored)
+    return "".join((*found, *ignored, plain_verdict(report)))
+
+
+def ignored_line(ignored: Ignored) -> str:
+    """What is ignored, why, and what it was."""
+    f = ignored.finding
+    head = f"{plain(f.file)}:{f.line}:{f.column}: ignored {f.id}"
+    return f"{head}: {plain(ignored.because)} ({plain(f.message)})\n"
 
 
 def plain_verdict(report: Report) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dns_cutover.plan.finding import Finding
-from dns_cutover.report.markdown import cell, code_block, code_cell, code_span, folded, prose
-from dns_cutover.report.preview import preview_text
+from dns_cutover.report.markdown import COMMENT_LIMIT, block, code, inline, table
+from dns_cutover.report.prose import cell, folded, prose
 from dns_cutover.report.validation import Report, about, effort, sentence, summary, verdict, worst_first
-from dns_cutover.runbook.model import Runbook
+from dns_cutover.report.words import safe
 
 MAX_ROWS = 50
 MAX_SOURCE = 200  # characters of a source line
-# GitHub refuses a comment of more than 65,536 characters; other services are more generous.
-MAX_LENGTH = 60_000
+# Other services are more generous; what the job itself adds has room.
+MAX_LENGTH = COMMENT_LIMIT - 5_000
 
 
 def findings_markdown(reports: Sequence[Report]) -> str:
@@ -23,7 +23,7 @@ def findings_markdown(reports: Sequence[Report]) -> str:
         if len(text) <= MAX_LENGTH:
             return text
     lines = [f"### {_sign(all(r.ok for r in reports))} {summary(reports)}", ""]
-    lines += [f"- {_sign(r.ok)} {code_span(r.file[:300])} {prose(verdict(r))}" for r in reports]
+    lines += [f"- {_sign(r.ok)} {inline(r.file)} {prose(verdict(r))}" for r in reports]
     shown = [line for n, line in enumerate(lines) if sum(map(len, lines[: n + 1])) + n < MAX_LENGTH]
     return "\n".join(shown) + "\n"
 
@@ -42,7 +42,7 @@ def _parts(reports: Sequence[Report], previews: bool, details: bool) -> list[str
 
 
 def _plan(report: Report, previews: bool, details: bool, level: str) -> list[str]:
-    parts = [f"{level} {_sign(report.ok)} {code_span(report.name)} {prose(verdict(report))}\n"]
+    parts = [f"{level} {_sign(report.ok)} {inline(report.name)} {prose(verdict(report))}\n"]
     if report.problem:
         return [*parts, f"{prose(report.problem)}\n", f"{prose(report.hint)}\n"]
     found = worst_first(report.findings)
@@ -53,38 +53,32 @@ def _plan(report: Report, previews: bool, details: bool, level: str) -> list[str
     if report.preview:
         left_out = "\nThe preview is left out here, since the comment would be too long.\n"
         parts.append(folded("Preview", report.preview) if previews else left_out)
-    parts.append(f"\n{code_span(report.file)} · {effort(report)}\n")
+    parts.append(f"\n{inline(report.file)} · {effort(report)}\n")
     return parts
 
 
 def _table(report: Report, found: Sequence[Finding]) -> str:
-    rows = ["| | line | check | what |", "|---|---|---|---|"]
-    rows += [_row(f.severity, f, sentence(f)) for f in found[:MAX_ROWS]]
+    rows = [_row(f.severity, f, sentence(f)) for f in found[:MAX_ROWS]]
     if len(found) > MAX_ROWS:
-        rows.append(f"| | | | + {len(found) - MAX_ROWS} more |")
+        rows.append(("", "", "", f"+ {len(found) - MAX_ROWS} more"))
     rows += [_row("ignored", i.finding, f"{i.because} ({sentence(i.finding)})") for i in report.ignored[:MAX_ROWS]]
     if len(report.ignored) > MAX_ROWS:
-        rows.append(f"| | | | + {len(report.ignored) - MAX_ROWS} more ignored |")
-    return "\n".join(rows) + "\n"
+        rows.append(("", "", "", f"+ {len(report.ignored) - MAX_ROWS} more ignored"))
+    return table(("", "line", "check", "what"), rows)
 
 
-def _row(word: str, f: Finding, what: str) -> str:
-    where = f"{code_cell(about(f))}: " if about(f) else ""
-    return f"| {word} | {f.line} | {f.id} | {where}{cell(what)} |"
+def _row(word: str, f: Finding, what: str) -> tuple[str, str, str, str]:
+    where = f"{code(about(f))}: " if about(f) else ""
+    return word, str(f.line), f.id, f"{where}{cell(what)}"
 
 
 def _detail(report: Report, f: Finding) -> str:
     where = f"{f.file}:{f.line}:{f.column}"
-    parts = [f"**{f.severity} {f.id}** {code_span(where)} {prose(sentence(f))}\n"]
+    parts = [f"**{f.severity} {f.id}** {inline(where)} {prose(sentence(f))}\n"]
     if 0 < f.line <= len(report.lines):
         source = report.lines[f.line - 1]
         begin = max(0, f.column - 1 - MAX_SOURCE // 2) if len(source) > MAX_SOURCE else 0
-        parts.append(code_block(source[begin : begin + MAX_SOURCE], "yaml"))
+        parts.append(block([safe(source[begin : begin + MAX_SOURCE])], "yaml"))
     parts += [f"{prose(f.why)}\n"] if f.why else []
     parts += [f"Hint: {prose(f.hint)}\n"] if f.hint else []
     return "\n".join(parts)
-
-
-def preview_markdown(book: Runbook, sha256: str, now: float) -> str:
-    """What a run would do, as people read it on a terminal."""
-    return code_block(preview_text(book, sha256, now))

@@ -17,6 +17,7 @@ from dns_cutover.report.words import safe
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+MAX_SNIPPET = 500  # characters; a plan may be one line
 _BASE = "PROJECTROOT"
 
 
@@ -74,7 +75,7 @@ def _result(report: Report, f: Finding, index: dict[str, int], seen: Counter[str
     end = min(max(f.end_column, f.column + 1), max(len(source) + 1, f.column + 1))
     region: dict[str, Any] = {"startLine": f.line, "startColumn": f.column, "endColumn": end}
     if marked := source[f.column - 1 : end - 1]:
-        region["snippet"] = {"text": safe(marked)}
+        region["snippet"] = {"text": safe(marked[:MAX_SNIPPET])}
     text = safe(sentence(f))
     parts = [safe(p) for p in (f.why, f"Hint: {f.hint}" if f.hint else "") if p]
     location: dict[str, Any] = {"physicalLocation": {**_whole(report), "region": region}}

@@ -15,7 +15,7 @@ from rich.text import Text
 from dns_cutover.plan.finding import Finding, Severity
 from dns_cutover.report.excerpt import excerpt
 from dns_cutover.report.findings import plain
-from dns_cutover.report.validation import Report, about, effort, summary, verdict, worst_last
+from dns_cutover.report.validation import Ignored, Report, about, effort, summary, verdict, worst_last
 from dns_cutover.report.words import mark, safe
 
 _STYLES: dict[Severity, str] = {"error": "red", "warning": "yellow", "info": "cyan"}
@@ -42,14 +42,19 @@ def terminal_report(report: Report, screen: Screen) -> Iterator[Text]:
     for f in worst_last(report.findings):
         yield from finding_block(f, report.lines, screen)
         yield Text()
-    for i in report.ignored:
-        where = f"  {i.finding.file}:{i.finding.line}:{i.finding.column}"
+    yield from ignored_block(report.ignored, screen)
+    yield from terminal_verdict(report, screen)
+
+
+def ignored_block(ignored: Sequence[Ignored], screen: Screen) -> Iterator[Text]:
+    """What is ignored, why, and what it was; an empty line after it."""
+    for i in ignored:
         head = Text.assemble((f"ignored[{i.finding.id}]", "dim"), ": ")
         yield from _wrapped(head, screen.text(i.because), screen)
-        yield Text(f"  -->{screen.text(where[1:])}  {screen.text(i.finding.message)}", style="dim")
-    if report.ignored:
+        where = f"{i.finding.file}:{i.finding.line}:{i.finding.column}"
+        yield Text(f"  --> {screen.text(where)}  {screen.text(i.finding.message)}", style="dim")
+    if ignored:
         yield Text()
-    yield from terminal_verdict(report, screen)
 
 
 def finding_block(f: Finding, lines: Sequence[str], screen: Screen) -> Iterator[Text]:

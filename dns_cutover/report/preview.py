@@ -1,276 +1,289 @@
-"""`preview`: what will change, when, and how long somebody may still get the other answer. Pure."""
+"""`preview` in text: what will change, when, and how long somebody may still get the other answer. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dns_cutover.records import Edit, RRset, SetEdit, ValueEdit
-from dns_cutover.report.words import duration, safe, utc
-from dns_cutover.runbook.model import Runbook, Step, StepKind
+from dns_cutover.records import RRsetKey, SetEdit
+from dns_cutover.records.name import relative_name
+from dns_cutover.report.diff import groups, stage_diff
+from dns_cutover.report.foreseen import Foreseen, foresee
+from dns_cutover.report.guarantees import guarantee_words
+from dns_cutover.report.lines import Line, Look, line, plain_text
+from dns_cutover.report.timeline_picture import picture
+from dns_cutover.report.words import bound, brief, duration, mark, plural, safe
+from dns_cutover.runbook.model import Runbook, Step, StepKind, Window, ZoneInfo
+from dns_cutover.runbook.otherwise import Otherwise
 
-WIDTH = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One step on the time line, in seconds from the start, if nobody is late and every wait is at its longest."""
-
-    step: Step
-    start: float
-    end: float
-
-
-def timeline(book: Runbook) -> tuple[Moment, ...]:
-    """When each step begins and ends."""
-    out = []
-    now = 0.0
-    dead = 0.0
-    stage_ended = 0.0
-    for step in book.steps:
-        start = now
-        match step.kind:
-            case StepKind.CONVERGE:
-                rounds = step.gate.round_gap
-                tail = max((x.old_s for x in step.exposures), default=0.0)
-                dead = now + rounds + tail
-                now += rounds + (tail if step.resolvers else 0.0)
-            case StepKind.WAIT_TTL:
-                now = max(now, dead)
-            case StepKind.WAIT:
-                now = max(now, stage_ended + step.seconds)
-            case StepKind.BAKE:
-                now += step.seconds
-                stage_ended = now
-            case _:
-                pass
-        out.append(Moment(step, start, now))
-    return tuple(out)
+LABEL = 14
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+CROSS_ZONES = "Writes are atomic within a zone, not across zones: one zone after the other, in this order."
 
 
-def finish_after(book: Runbook) -> float:
-    """Seconds from the start to the earliest finish."""
-    return max((m.end for m in timeline(book)), default=0.0)
+def preview_lines(f: Foreseen, look: Look, *, full: bool = False, out: str = "", source: str = "") -> Iterator[Line]:
+    """The whole preview. `full` lifts grouping; `out` is where the runbook was written, `source` the plan's file."""
+    yield from _head(f, look)
+    for stage in f.book.stages:
+        yield line()
+        yield from _stage(f, stage.name, look, full=full)
+    yield line()
+    yield from _timeline(f, look)
+    yield line()
+    yield from _worst(f, look)
+    yield from _providers(f.book, look)
+    yield line()
+    yield from _end(f, look, out, source)
 
 
-def tails(book: Runbook) -> list[dict[str, Any]]:
-    """Worst cases per stage: after the change, and after taking it back."""
-    out = []
-    for stage in book.stages:
-        exposures = [x for s in book.steps if s.kind is StepKind.APPLY and s.stage == stage.name for x in s.exposures]
-        if not exposures:
-            continue
-        worst = max(exposures, key=lambda x: x.old_s)
-        back = max(exposures, key=lambda x: x.undo_s)
-        out.append(
-            {
-                "stage": stage.name,
-                "after_change_s": worst.old_s,
-                "after_rollback_s": back.undo_s,
-                "why": f"{book.label(worst.key)}: {worst.old_why}",
-            }
-        )
-    return out
+def preview_text(
+    book: Runbook,
+    sha256: str,
+    now: float,
+    look: Look | None = None,
+    *,
+    full: bool = False,
+    out: str = "",
+    source: str = "",
+) -> str:
+    """The preview as plain text, for a log; by default 100 columns and UTC. `now`: seconds UTC."""
+    look = look or Look()
+    return plain_text(preview_lines(foresee(book, sha256, now), look, full=full, out=out, source=source), look)
 
 
-def edit_lines(book: Runbook, edit: Edit, final: int | None) -> list[str]:
-    """The diff of one edit."""
-    label = book.label(edit.key)
-    match edit:
-        case SetEdit(_, before, after):
-            verb = "create" if before is None else "delete" if after is None else "replace"
-            ttl = _ttl(before, after, final)
-            lines = [f"  {verb:<8} {label}   {ttl}"]
-            if before is not None and before.same_data(after):
-                return [f"  ttl      {label}   {ttl}"]
-            lines += [f"    - {safe(v)}" for v in (before.values if before else ())]
-            lines += [f"    + {safe(v)}" for v in (after.values if after else ())]
-            return lines
-        case ValueEdit():
-            lines = [f"  edit     {label}   ttl {edit.ttl}" + (f", then {final}" if final else "")]
-            lines += [f"    - {safe(v)}" for v in edit.remove]
-            lines += [f"    + {safe(v)}" for v in edit.add]
-            return [*lines, "    = other values stay"]
+def _head(f: Foreseen, look: Look) -> Iterator[Line]:
+    zones = ", ".join(z.name.rstrip(".") or "." for z in f.book.zones)
+    changed = sum(c.changes for c in f.changes)
+    what = f"{plural(changed, 'change')} in {plural(len(f.book.stages), 'stage')}"
+    name = look.safe(f.book.plan)
+    rest = f" · {look.safe(zones)} · {what}"
+    seen = f"live view {look.full(f.now)}"
+    yield from _ends([(name, "bold"), rest], (seen, "dim"), look)
+    if f.book.summary:
+        yield line(look.safe(f.book.summary))
+    if len(f.book.zones) > 1:
+        yield line(("! ", "yellow"), CROSS_ZONES, hang=2)
 
 
-def _ttl(before: RRset | None, after: RRset | None, final: int | None) -> str:
-    parts = []
-    if before is not None and after is not None and before.ttl != after.ttl:
-        parts.append(f"ttl {before.ttl} -> {after.ttl}")
-    elif after is not None:
-        parts.append(f"ttl {after.ttl}")
-    if final is not None and after is not None and final != after.ttl:
-        parts.append(f"then {final}")
-    return ", ".join(parts)
+def _ends(left: list[str | tuple[str, str]], right: tuple[str, str], look: Look) -> Iterator[Line]:
+    """Something at each end of a line; two lines where one has no room."""
+    used = sum(len(p if isinstance(p, str) else p[0]) for p in left)
+    gap = look.width - used - len(right[0])
+    if gap >= 2:
+        yield line(*left, " " * gap, right)
+    else:
+        yield line(*left, hang=2)
+        yield line("  ", right, hang=2)
 
 
-def final_ttls(book: Runbook) -> dict[Any, int]:
-    """The TTL that each RRset has in the end, where the run restores it."""
-    out = {}
-    for step in book.steps:
-        if step.kind is StepKind.RESTORE_TTL:
-            for edit in step.edits:
-                match edit:
-                    case SetEdit(key, _, after):
-                        if after is not None:
-                            out[key] = after.ttl
-                    case ValueEdit():
-                        out[edit.key] = edit.ttl
-    return out
+def _stage(f: Foreseen, name: str, look: Look, *, full: bool) -> Iterator[Line]:
+    book, changes = f.book, f.stage(name)
+    info = next(s for s in book.stages if s.name == name)
+    shown = groups(changes, full=full)
+    count = plural(len(changes), "change")
+    if len(shown) < len(changes):
+        count += f" in {plural(len(shown), 'group')}"
+    head: list[str | tuple[str, str]] = [(look.safe(name), "bold")]
+    head += [f"  {look.safe(info.summary)}"] if info.summary else []
+    yield from _ends(head, (count, "dim"), look)
+    yield from stage_diff(book, changes, look, full=full)
+    yield from gate_lines(book, name, look)
 
 
-def preview_text(book: Runbook, sha256: str, now: float) -> str:
-    """The whole preview as plain text, 100 columns; colour adds nothing to it."""
-    final = final_ttls(book)
-    changes = [(s, e) for s in book.steps if s.kind is StepKind.APPLY for e in s.edits]
-    zones = ", ".join(z.name.rstrip(".") for z in book.zones)
-    out = [f"{safe(book.plan)} · {zones} · {len(changes)} changes in {len(book.stages)} stages   live view {utc(now)}"]
-    if book.summary:
-        out.append(safe(book.summary))
-    for stage in book.stages:
-        own = [e for s, e in changes if s.stage == stage.name]
-        out += ["", f"{stage.name}  {safe(stage.summary)}"]
-        for edit in own:
-            out += edit_lines(book, edit, final.get(edit.key))
-        out += _gates(book, stage.name)
-    out += ["", "Timeline  if started now and nobody is late", *_picture(book), ""]
-    out.append(f"finish        {utc(now + finish_after(book))} at the earliest, after {duration(finish_after(book))}")
-    off = old_side_off(book)
-    out.append(f"old side off  {utc(now + off)} at the earliest, and then when its traffic is zero")
-    floor = duration(book.client_floor)
-    out += ["", f"Worst case  how long somebody may still get the other answer, {floor} for clients included"]
-    out.append(f"{'':<20}{'after change':>14}{'after rollback':>16}  decided by")
-    for t in tails(book):
-        out.append(
-            f"{t['stage']:<20}{duration(t['after_change_s']):>14}{duration(t['after_rollback_s']):>16}  "
-            f"{safe(t['why'])}"
-        )
-    for zone in book.zones:
-        out += [
-            "",
-            f"Provider  {zone.provider.get('type')} at {safe(str(zone.provider.get('server', '')))} for {zone.name}",
-        ]
-        g = zone.guarantees
-        for has, name, text in (
-            (g.atomic, "atomic", "each stage is one message"),
-            (g.compare_and_swap, "compare and swap", "values are checked by the server; the TTL is read back"),
-            (g.fenced, "fenced", f"lock TXT _dns-cutover.{zone.name} in every message"),
-            (g.sync_wait, "sync wait", f"all {len(zone.servers)} servers are watched instead"),
-        ):
-            out.append(f"{'✓' if has else '–'} {name:<18}{text if has or name == 'sync wait' else 'no'}")
-    if len(book.zones) > 1:
-        out += ["", "! writes are atomic in each zone, not across zones"]
-    out += ["", f"Runbook  {len(book.steps)} steps", f"sha256 {sha256}"]
-    return "\n".join(line.rstrip() for line in out) + "\n"
+def gate_lines(book: Runbook, stage: str, look: Look) -> Iterator[Line]:
+    """What may hold the stage, what watches it, and where its way back ends."""
+    own = [s for s in book.steps if s.stage == stage]
+    yield from _messages(own)
+    for step in own:
+        yield from _gate(book, step, look)
+    commit = next(s.commit for s in book.stages if s.name == stage)
+    if commit != "never":
+        when = {"before": "once this stage starts", "after": "once this stage has baked"}[commit]
+        yield _item("commit", commit, f"nothing rolls back by itself {when}")
 
 
-def _gates(book: Runbook, stage: str) -> list[str]:
-    out = []
-    for step in book.steps:
-        if step.stage != stage:
-            continue
-        if step.confirm is not None:
+def _item(word: str, name: str, text: str, style: str = "") -> Line:
+    return line(f"  {word:<8} ", (f"{name:<16}", style), "  ", text, hang=29)
+
+
+def _messages(own: list[Step]) -> Iterator[Line]:
+    writes = [s for s in own if s.kind is StepKind.APPLY and s.edits]
+    for zone in dict.fromkeys(s.zone for s in writes):
+        count = sum(s.zone == zone for s in writes)
+        if count > 1:
+            yield line(
+                ("  ! ", "yellow"),
+                f"{count} messages: the server takes no message that is large enough for all of it. Between them "
+                "the stage is half done.",
+                hang=4,
+            )
+
+
+def _gate(book: Runbook, step: Step, look: Look) -> Iterator[Line]:
+    """What may hold the stage, or watches it."""
+    match step.kind:
+        case StepKind.CONFIRM if step.confirm is not None:
             c = step.confirm
-            within = f", within {duration(c.timeout)}" if c.timeout else ""
-            out.append(f"  confirm  {c.id}  {safe(c.who)}{within}: {safe(c.says)}")
-        if step.window is not None:
-            w = step.window
-            days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-            out.append(f"  window   {' '.join(days[d - 1] for d in w.days)} {w.start}-{w.end} {w.timezone}")
-        if step.kind is StepKind.BAKE:
+            within = f", within {brief(c.timeout)}" if c.timeout is not None else ", no bound"
+            proof = f", proved by {look.safe(c.probe)}" if c.by == "probe" else ""
+            yield _item("confirm", look.safe(c.id), f"{look.safe(c.who)}{within}{proof}: “{look.safe(c.says)}”")
+            if c.undo:
+                yield line(" " * 29, ("to go back: ", "dim"), look.safe(c.undo), hang=29)
+        case StepKind.WINDOW if step.window is not None:
+            yield _item("window", window_words(step.window)[0], window_words(step.window)[1])
+        case StepKind.WAIT if not step.id.endswith("/wait_before_lowering"):
+            yield _item(
+                "wait", brief(step.seconds), "after the stage before; TTLs and the lock are given back meanwhile"
+            )
+        case StepKind.PREFLIGHT:
+            kept = [e.key for e in step.edits if isinstance(e, SetEdit) and e.before == e.after]
+            if kept:
+                labels = ", ".join(look.safe(book.label(key)) for key in kept)
+                yield _item("same", plural(len(kept), "record"), f"{labels}, before and after")
+        case StepKind.BAKE:
             for p in step.probes:
-                effect = {
-                    "health": f"{p.consecutive_failure_limit} failures in a row roll back",
-                    "way_back": "says if a rollback would help",
-                    "control": "if it fails too, the fault is ours",
-                }[p.role]
-                out.append(f"  probe    {p.name}  {p.type} every {duration(p.interval)}, {effect}")
-    return out
+                effect = _effect(p.role, p.consecutive_failure_limit, p.failure_limit, report_only=p.report_only)
+                target = look.safe(_target(p.options))
+                yield _item("probe", look.safe(p.name), f"{p.type}{target} every {_seconds(p.interval)}, {effect}")
+            if step.seconds:
+                yield _item("bake", brief(step.seconds), "watched at the low TTL, so that a rollback is quick")
+        case _:
+            pass
 
 
-def old_side_off(book: Runbook) -> float:
-    """Seconds from the start until the old side may be switched off: every old answer dead, and the way back over."""
-    return max((m.end + max((x.old_s for x in m.step.exposures), default=0.0) for m in timeline(book)), default=0.0)
+def _target(data: Mapping[str, Any]) -> str:
+    for key in ("url", "target", "name", "argv"):
+        value = data.get(key)
+        if isinstance(value, list | tuple):
+            return f" {' '.join(map(str, value))}"
+        if value:
+            port = f":{data['port']}" if key == "target" and data.get("port") else ""
+            return f" {value}{port}"
+    return ""
 
 
-def _picture(book: Runbook) -> list[str]:
-    """░ wait, ▓ old answers possible, ━ bake, ◆ one moment."""
-    total = max(finish_after(book), 1.0)
-    out = []
-    for m in timeline(book):
-        if m.step.kind in (StepKind.PREFLIGHT,) or (m.step.kind is StepKind.CONVERGE and not m.step.resolvers):
+def _seconds(value: float) -> str:
+    return f"{value:g} s" if value < 60 else brief(value)
+
+
+def _effect(role: str, in_a_row: int | None, in_all: int | None, *, report_only: bool) -> str:
+    if report_only:
+        return "only reported"
+    match role:
+        case "way_back":
+            return "says if a rollback would help"
+        case "control":
+            return "if it fails too, the fault is ours"
+        case _:
+            limits = [f"{in_a_row} in a row"] if in_a_row is not None else []
+            limits += [f"{in_all} in all"] if in_all is not None else []
+            return f"{' or '.join(limits)} failed: roll back" if limits else "no bound on failures"
+
+
+def window_words(window: Window) -> tuple[str, str]:
+    """The days, and the times with their zone: `mon-thu`, `09:00-16:00 Europe/Berlin`."""
+    runs: list[list[int]] = []
+    for day in sorted(window.days):
+        if runs and day == runs[-1][-1] + 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    words = [DAYS[r[0] - 1] if len(r) == 1 else f"{DAYS[r[0] - 1]}-{DAYS[r[-1] - 1]}" for r in runs]
+    overnight = " (the next day)" if window.end < window.start else ""
+    return " ".join(words), f"{window.start}-{window.end}{overnight} {safe(window.timezone)}"
+
+
+def _timeline(f: Foreseen, look: Look) -> Iterator[Line]:
+    first = look.full(f.now).split()
+    day = " ".join([*first[:3], first[-1]]) if len(first) > 1 else f"{first[0][:10]} UTC"
+    yield line(("Timeline", "bold"), f"  {day}, if started now and nobody is late", hang=2)
+    yield from picture(f, look)
+    yield line()
+    finish = f"{look.day(f.now + f.finish)} at the earliest, after {duration(f.finish)}"
+    yield line((f"{'finish':<{LABEL}}", "dim"), finish, hang=LABEL)
+    off = f"{look.day(f.now + f.old_side.after_s)} at the earliest · {f.old_side.reason}"
+    yield line((f"{'old side off':<{LABEL}}", "dim"), off, hang=LABEL)
+
+
+def _worst(f: Foreseen, look: Look) -> Iterator[Line]:
+    floor = brief(f.book.client_floor) if f.book.client_floor else "nothing"
+    yield line(("Worst case", "bold"), f"  how long the other answer may live, {floor} for clients included")
+    width = max(18, *(len(t.stage) + 1 for t in f.tails)) if f.tails else 18
+    width = min(width, 32)
+    yield line(f"{'':<{width}}", (f"{'after change':>13}{'after rollback':>16}  decided by", "dim"))
+    for t in f.tails:
+        label = look.safe(t.stage)
+        label = label if len(label) < width else label[: width - 2] + "…"
+        figures = f"{bound(t.after_change_s):>13}{bound(t.after_rollback_s):>16}"
+        yield line((f"{label:<{width}}", "bold"), figures, (f"  {look.safe(decided(t.why))}", "dim"), hang=width + 31)
+    for name, after, back, why in worst_rows(f):
+        yield line(f"{name:<{width}}{after:>13}{back:>16}  ", (look.safe(why), "dim"), hang=width + 31)
+
+
+def worst_rows(f: Foreseen) -> Iterator[tuple[str, str, str, str]]:
+    """What the move would cost otherwise: row, after change, after rollback, decided by (hostile text)."""
+    rows: list[tuple[str, Otherwise | None, str]] = [
+        ("after restore", f.restored, "back at {ttl} s: restoring is the commit point"),
+        ("if done now", f.at_once, "at {ttl} s: the same change without lowering first"),
+    ]
+    for name, other, text in rows:
+        if other is None:
             continue
-        begin = int(m.start / total * WIDTH)
-        length = max(1, round((m.end - m.start) / total * WIDTH))
-        symbol = {
-            StepKind.WAIT_TTL: "░",
-            StepKind.WAIT: "░",
-            StepKind.CONVERGE: "▓",
-            StepKind.BAKE: "━",
-        }.get(m.step.kind, "◆")
-        bar = " " * begin + symbol * (1 if symbol == "◆" else length)
-        name = m.step.id.replace("/", " ").replace("_", " ")
-        out.append(f"{name:<26}{bar[:WIDTH]:<{WIDTH}} {duration(m.end - m.start) if m.end > m.start else ''}")
-    out.append(f"{'':<26}░ wait   ▓ old answers possible   ━ bake   ◆ moment")
-    return out
+        why = text.format(ttl=other.ttl) if other.ttl is not None else "is new: its absence is cached"
+        after = bound(other.after_change_s) if other.after_change_s is not None else "–"
+        back = bound(other.after_rollback_s) if other.after_rollback_s is not None else "–"
+        yield name, after, back, f"{short_label(f.book, other.change.key)} {why}"
 
 
-def preview_document(book: Runbook, sha256: str, now: float) -> dict[str, Any]:
-    """`preview --format json`."""
-    moments = timeline(book)
-    first = next((m.start for m in moments if m.step.kind is StepKind.APPLY), 0.0)
-    return {
-        "schema": "dns-cutover/preview/1",
-        "plan": book.plan,
-        "runbook_sha256": sha256,
-        "changes": [
-            {
-                "stage": s.stage,
-                "name": e.key.owner,
-                "type": e.key.rdtype,
-                "zone": e.key.zone,
-                **_images(e),
-            }
-            for s in book.steps
-            if s.kind is StepKind.APPLY
-            for e in s.edits
-        ],
-        "steps": [
-            {"id": m.step.id, "kind": m.step.kind.value, "stage": m.step.stage, "start_s": m.start, "end_s": m.end}
-            for m in moments
-        ],
-        "timeline": {
-            "earliest_change": utc(now + first),
-            "earliest_finish": utc(now + finish_after(book)),
-            "old_side_off": {
-                "at": utc(now + old_side_off(book)),
-                "reason": "every old answer is dead and the way back over",
-            },
-        },
-        "tails": tails(book),
-        "guarantees": {
-            z.ref: {
-                "atomic": z.guarantees.atomic,
-                "compare_and_swap": z.guarantees.compare_and_swap,
-                "fenced": z.guarantees.fenced,
-                "propagation_bound_s": z.guarantees.propagation_bound,
-            }
-            for z in book.zones
-        },
-    }
+def decided(why: str) -> str:
+    """`@ MX: MX at 60 s` says its type twice, and an apex needs no name: `MX at 60 s`, `www: A at 60 s`."""
+    label, _, reason = why.partition(": ")
+    name, _, kind = label.rpartition(" ")
+    if not reason.startswith(f"{kind} at "):
+        return why
+    return reason if name == "@" else f"{name}: {reason}"
 
 
-def _images(edit: Edit) -> dict[str, Any]:
-    match edit:
-        case SetEdit(_, before, after):
-            return {"before": _image(before), "after": _image(after)}
-        case ValueEdit():
-            return {
-                "before": {"ttl": edit.ttl_before, "values": list(edit.remove)},
-                "after": {"ttl": edit.ttl, "values": list(edit.add)},
-                "by_value": True,
-            }
+def short_label(book: Runbook, key: RRsetKey) -> str:
+    """`MX` at the apex, `www A` below it."""
+    zone = book.zone(key.zone)
+    name = relative_name(key.owner, zone.name)
+    text = key.rdtype if name == "@" else f"{name} {key.rdtype}"
+    return text if len(book.zones) == 1 else f"{zone.ref}: {text}"
 
 
-def _image(rrset: RRset | None) -> dict[str, Any] | None:
-    return None if rrset is None else {"ttl": rrset.ttl, "values": list(rrset.values)}
+def _providers(book: Runbook, look: Look) -> Iterator[Line]:
+    for zone in book.zones:
+        yield line()
+        where = f" for {look.safe(zone.ref)}, {look.safe(zone.name.rstrip('.'))}" if len(book.zones) > 1 else ""
+        yield line(("Provider", "bold"), f"  {look.safe(provider_words(zone))}{where}", hang=10)
+        for verdict, name, text in guarantee_words(book, zone):
+            style = {"proved": "green", "none": "dim", "mind": "yellow"}[verdict]
+            symbol = mark(verdict, ascii_only=look.ascii_only)
+            yield line((f"{symbol} ", style), f"{name:<18}", look.safe(text), hang=20)
+    if len(book.zones) > 1:
+        yield line()
+        yield line(("! ", "yellow"), f"{'across zones':<18}", CROSS_ZONES, hang=20)
+
+
+def provider_words(zone: ZoneInfo) -> str:
+    """`rfc2136 at 192.0.2.53, key cutover, hmac-sha256`."""
+    config = zone.provider
+    text = str(config.get("type", ""))
+    if config.get("server"):
+        text += f" at {config['server']}"
+    key = config.get("key")
+    if isinstance(key, dict):
+        text += f", key {key.get('name', '')}, {key.get('algorithm', '')}"
+    return text
+
+
+def _end(f: Foreseen, look: Look, out: str, source: str) -> Iterator[Line]:
+    steps = f"{plural(len(f.book.steps), 'step')} forward, {f.steps_back} back"
+    where = look.safe(out) if out else "not kept: -o RUNBOOK writes it"
+    yield line(("Runbook", "bold"), f"  {steps} · {where}", hang=9)
+    yield line(("sha256 ", "dim"), (f.sha256, "bold"), whole=True)
+    target = look.safe(out or source)
+    if target:
+        told = "agree on the first 12 characters, then " if out else ""
+        yield line(f"Next: {told}", (f"dns-cutover run {target}", "bold"), whole=True)

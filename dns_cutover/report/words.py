@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timezone, tzinfo
 
+from dns_cutover.timing.words import bound as bound
+from dns_cutover.timing.words import duration as duration
+
 # Mark in UTF-8 and in ASCII (DESIGN's MOCKUPS: each one cell, each one meaning).
 MARKS = {
     "proved": ("✓", "v"),
@@ -19,7 +22,15 @@ MARKS = {
     "track": ("─", "-"),
     "one": ("■", "#"),
     "none": ("–", "-"),
+    "wait": ("░", "."),
+    "both": ("▓", "%"),
+    "moment": ("◆", "*"),
+    "tick": ("┬", "+"),
+    "cut": ("┄", "~"),
 }
+# What is not a mark, but not ASCII either.
+_PUNCTUATION = {"→": "->", "…": "...", "“": '"', "”": '"', "·": "-", "│": "|"}
+_TO_ASCII = str.maketrans({**{utf: plain for utf, plain in MARKS.values() if utf != "·"}, **_PUNCTUATION})
 
 
 def mark(name: str, *, ascii_only: bool) -> str:
@@ -27,16 +38,19 @@ def mark(name: str, *, ascii_only: bool) -> str:
     return MARKS[name][1 if ascii_only else 0]
 
 
-def duration(seconds: float) -> str:
-    """`36s`, `1m 36s`, `1h 01m`, `14 days`."""
-    total = max(0, round(seconds))
-    if total < 60:
-        return f"{total}s"
-    if total < 3600:
-        return f"{total // 60}m {total % 60:02d}s"
-    if total < 2 * 86400:
-        return f"{total // 3600}h {total % 3600 // 60:02d}m"
-    return f"{round(total / 86400)} days"
+def brief(seconds: float) -> str:
+    """A duration without zeroes at its end: `5m`, `1h`, `1h 01m`."""
+    return trimmed(duration(seconds))
+
+
+def trimmed(text: str) -> str:
+    """A duration in words without zeroes at its end."""
+    return text.removesuffix(" 00s").removesuffix(" 00m")
+
+
+def to_ascii(text: str) -> str:
+    """Our own words without marks and punctuation that ASCII does not have. Hostile text goes through `safe`."""
+    return text.translate(_TO_ASCII)
 
 
 def utc(ts: float) -> str:

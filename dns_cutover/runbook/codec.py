@@ -10,7 +10,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from dns_cutover.errors import CutoverError
+from dns_cutover.runbook.integrity import faults
 from dns_cutover.runbook.model import Runbook
+
+MAX_BYTES = 64 * 1024 * 1024
+_NEW = ("dns-cutover preview PLAN -o RUNBOOK   make a new one",)
 
 
 class BadRunbook(CutoverError):
@@ -35,9 +39,16 @@ def runbook_json(book: Runbook) -> str:
     return json.dumps(runbook_data(book), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def runbook_file(book: Runbook) -> bytes:
+    """The runbook as a file: canonical JSON in one line. It has no time in it: the same plan and live view give the
+    same bytes.
+    """
+    return runbook_json(book).encode() + b"\n"
+
+
 def runbook_sha256(book: Runbook) -> str:
-    """Lower-case hex SHA-256 of the canonical JSON."""
-    return hashlib.sha256(runbook_json(book).encode()).hexdigest()
+    """Lower-case hex SHA-256 of the file, as `sha256sum` gives it."""
+    return hashlib.sha256(runbook_file(book)).hexdigest()
 
 
 def parse_runbook(text: str) -> Runbook:
@@ -45,10 +56,44 @@ def parse_runbook(text: str) -> Runbook:
     try:
         return _adapter().validate_json(text)
     except ValidationError as exc:
-        first = exc.errors()[0]
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
+        if where == "schema":
+            raise BadRunbook(
+                "this runbook was made by another version of dns-cutover",
+                "Its schema is not dns-cutover/runbook/1, which is the one that this version can run.",
+                _NEW,
+            ) from None
+        raise _bad(f"{where or 'the document'}: {first['msg']}") from None
+
+
+def read_runbook(data: bytes) -> Runbook:
+    """The runbook in a file. Besides its form it must make sense, and must be as it was written, byte for byte (the
+    final newline apart): what people agreed on by its hash is not edited by hand. Raises BadRunbook.
+    """
+    if len(data) > MAX_BYTES:
+        raise _bad(f"it has {len(data)} bytes, more than any runbook has")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as exc:
+        raise _bad(f"byte {exc.start} is no UTF-8") from None
+    book = parse_runbook(text)
+    try:
+        wrong = next(faults(book), "")
+        same = runbook_json(book) == text.rstrip("\r\n")
+    except ValueError as exc:
+        # Numbers that JSON does not have, lone surrogates.
+        raise _bad(str(exc)) from None
+    if wrong:
+        raise _bad(wrong)
+    if not same:
         raise BadRunbook(
-            "this file is not a runbook that this version can run",
-            f"{where or 'the document'}: {first['msg']}",
-            ("dns-cutover preview PLAN -o RUNBOOK   make a new one",),
-        ) from None
+            "this runbook was changed after preview wrote it",
+            "People agree on a runbook by its hash, so it is run as it was written or not at all.",
+            ("dns-cutover preview PLAN -o RUNBOOK   change the plan and make a new one",),
+        )
+    return book
+
+
+def _bad(why: str) -> BadRunbook:
+    return BadRunbook("this file is not a runbook that this version can run", why, _NEW)

@@ -17,6 +17,7 @@ from dns_cutover.runbook.model import (
     Exposure,
     RollbackPolicy,
     Runbook,
+    Seen,
     StageInfo,
     Step,
     StepKind,
@@ -31,11 +32,14 @@ Partition = Callable[[tuple[Change, ...]], tuple[tuple[Change, ...], ...]]
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """What the compiler needs of the live view. `contexts`: what is around each RRset."""
+    """What the compiler needs of the live view. `contexts`: what is around each RRset; `around`: the RRsets
+    themselves, at the names of those that change and as wildcards above.
+    """
 
     zones: tuple[ZoneInfo, ...]
     rrsets: Mapping[RRsetKey, RRset | None]
     contexts: Mapping[RRsetKey, NameContext]
+    around: Mapping[RRsetKey, RRset | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Ma
         zones=live.zones,
         stages=tuple(StageInfo(s.name, s.summary or "", s.commit) for s in plan.stages),
         steps=tuple(c.steps),
+        seen=_seen(plan, live),
+        allow=tuple(sorted(plan.safety.allow)),
         rollback=RollbackPolicy(
             automatic=plan.rollback.automatic,
             scope=plan.rollback.scope,
@@ -105,6 +111,19 @@ def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Ma
         floors=tuple(plan.ttl.resolver_floor),
         client_floor=plan.ttl.client_floor,
     )
+
+
+def _seen(plan: Plan, live: LiveFacts) -> tuple[Seen, ...]:
+    """What the runbook depends on, sorted."""
+    changed = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
+    own = (Seen(key, found, "changed" if key in changed else "unchanged") for key, found in live.rrsets.items())
+    names = {key.owner for key in live.rrsets}
+    beside = (
+        Seen(k, found, "beside" if k.owner in names else "wildcard")
+        for k, found in live.around.items()
+        if found is not None and k not in live.rrsets
+    )
+    return tuple(sorted((*own, *beside), key=lambda seen: seen.key))
 
 
 def _segments(plan: Plan) -> list[list[Stage]]:
@@ -134,7 +153,7 @@ def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
     first = stages[0]
     planned = {stage.name: expand_changes(c.plan, stage) for stage in stages}
     lower = _lower_edits(c, stages, planned)
-    lead = max((x.old_s for e in lower for x in [_exposure(c, e, _must(e, c.image.get(e.key)))]), default=0.0)
+    lead = max((_lead(c, first, e) for e in lower), default=0.0)
     if first.wait and lower:
         c.steps.append(
             Step(f"{first.name}/wait_before_lowering", StepKind.WAIT, first.name, seconds=max(0.0, first.wait - lead))
@@ -154,6 +173,13 @@ def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
     restore = _restore_edits(c, stages, planned)
     if restore:
         _write(c, f"{stages[-1].name}/restore_ttl", StepKind.RESTORE_TTL, stages[-1], restore, resolvers=False)
+
+
+def _lead(c: _Compiler, stage: Stage, edit: Edit) -> float:
+    """How long before its change an RRset's TTL must be lowered: two rounds prove it, then D and its longest life."""
+    exposure = _exposure(c, edit, _must(edit, c.image.get(edit.key)))
+    zone = next(z for z in c.live.zones if z.ref == edit.key.zone)
+    return _gate(c, stage).round_gap + zone.guarantees.propagation_bound + exposure.old_s
 
 
 def _low(c: _Compiler, stage: Stage) -> int:

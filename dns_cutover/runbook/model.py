@@ -10,7 +10,7 @@ from typing import Any, Literal
 from dns_cutover.lookup.interface import Accept, Endpoint
 from dns_cutover.probes.interface import ProbeSpec
 from dns_cutover.providers.interface import Guarantees
-from dns_cutover.records import Edit, RRsetKey
+from dns_cutover.records import Edit, RRset, RRsetKey
 
 OnDeadline = Literal["rollback", "pause"]
 Violators = Literal["ignore", "warn", "pause", "rollback"]
@@ -136,6 +136,19 @@ class ZoneInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """One RRset of the live view that the runbook depends on; `found` None is absence.
+
+    `changed` and `unchanged` ones are the plan's own. `beside` and `wildcard` are there around them and count by their
+    TTL alone; what is not listed of them was not there.
+    """
+
+    key: RRsetKey
+    found: RRset | None
+    role: Literal["changed", "unchanged", "beside", "wildcard"]
+
+
+@dataclass(frozen=True, slots=True)
 class RollbackPolicy:
     """How a run goes back by itself. `max_pause` in seconds; `until` seconds UTC, None: no end."""
 
@@ -149,7 +162,10 @@ class RollbackPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """Everything one run needs, with pinned images. `floors` and `client_floor` are R1, R2, … and F (seconds)."""
+    """Everything one run needs, with pinned images. `floors` and `client_floor` are R1, R2, … and F (seconds).
+
+    `seen` is the live view that it was made from, sorted by key; `allow` the deliberate acts of the plan.
+    """
 
     plan: str
     summary: str
@@ -162,6 +178,8 @@ class Runbook:
     floors: tuple[float, ...] = (0.0,)
     client_floor: float = 60.0
     grace: float = 600.0
+    seen: tuple[Seen, ...] = ()
+    allow: tuple[str, ...] = ()
     schema: Literal["dns-cutover/runbook/1"] = "dns-cutover/runbook/1"
 
     def zone(self, ref: str) -> ZoneInfo:

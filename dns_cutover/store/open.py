@@ -8,7 +8,7 @@ from pathlib import Path
 from dns_cutover.errors import UsageError
 from dns_cutover.store.interface import Store
 
-SUPPORTED = ("sqlite:///PATH", "a path", "memory:")
+SUPPORTED = ("sqlite:///PATH", "a path", "postgresql://USER@HOST/DATABASE", "s3://BUCKET/PREFIX", "memory:")
 
 # One letter before a colon is more likely a strange file name than a scheme.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -22,7 +22,7 @@ def default_path() -> Path:
 
 
 def open_store(url: str | None) -> Store:
-    """The store at `url`: `sqlite:///PATH`, a path, or `memory:`; the user's own store without one.
+    """The store at `url`, of the forms in SUPPORTED; the user's own store without one.
 
     Three slashes and a relative path, four and an absolute one, as SQLAlchemy has it. Raises UsageError, Unavailable.
     """
@@ -35,6 +35,14 @@ def open_store(url: str | None) -> Store:
         from dns_cutover.store.memory import MemoryStore
 
         return MemoryStore()
+    if scheme[1].lower() in ("postgresql", "postgres"):
+        from dns_cutover.store.sql import postgresql_store
+
+        return postgresql_store(url)
+    if scheme[1].lower() == "s3":
+        from dns_cutover.store.s3 import s3_store
+
+        return s3_store(url)
     path = url[len("sqlite:///") :]
     if url.lower().startswith("sqlite:///") and path:
         return _sqlite(Path(path))

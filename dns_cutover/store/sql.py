@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    make_url,
     select,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from dns_cutover.errors import Unavailable
+from dns_cutover.errors import Unavailable, UsageError
 from dns_cutover.store.envelopes import MAX_RUN_ID, checked
 from dns_cutover.store.interface import Envelope, RunEntry
 from dns_cutover.store.trouble import OTHER_STORE, foreign, newer, unavailable
@@ -94,11 +96,17 @@ class SqlStore:
             # Readers beside a writer. The file remembers it; no transaction may be open while it changes.
             with self._connection("") as db:
                 db.exec_driver_sql("PRAGMA journal_mode=WAL")
-        with self._connection(_WRITES) as db:
-            if self._recognise(db):
-                return  # another process was quicker
-            _metadata.create_all(db)
-            db.execute(insert(_schema).values(version=SCHEMA_VERSION))
+        try:
+            with self._connection(_WRITES) as db:
+                if self._recognise(db):
+                    return  # another process was quicker
+                _metadata.create_all(db)
+                db.execute(insert(_schema).values(version=SCHEMA_VERSION))
+        except (IntegrityError, Unavailable):
+            # Where nothing locks the whole database, another process may be making the same tables just now.
+            with self._connection() as db:
+                if not self._recognise(db):
+                    raise
 
     @contextmanager
     def _connection(self, begin: str = _READS) -> Iterator[Connection]:
@@ -159,6 +167,28 @@ def _length(db: Connection, run_id: str) -> int:
     # Rows are never deleted and leave no gaps, so the highest seq tells the length, and the key's index answers it.
     highest = db.execute(select(func.max(_journal.c.seq)).where(_journal.c.run_id == run_id)).scalar()
     return 0 if highest is None else int(highest) + 1
+
+
+# PostgreSQL
+
+
+def postgresql_store(url: str) -> SqlStore:
+    """A store in a PostgreSQL database, `postgresql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE`; it makes its tables.
+
+    The password is better kept in $PGPASSWORD or in ~/.pgpass, which libpq reads. Raises Unavailable, UsageError.
+    """
+    try:
+        address = make_url(url).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        raise UsageError(
+            "the store's address is not valid", "", ("write postgresql://USER@HOST/DATABASE",)
+        ) from None  # the address may hold a password: it is not repeated
+    if find_spec("psycopg") is None:
+        raise UsageError(
+            "stores in PostgreSQL need psycopg, which is not installed", "", ("pip install 'dns-cutover[postgres]'",)
+        )
+    host = address.host or "local socket"
+    return SqlStore(address, f"postgresql://{host}/{address.database or ''}")
 
 
 # SQLite

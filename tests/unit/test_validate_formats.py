@@ -312,11 +312,11 @@ def assert_inert(markdown: str) -> None:
 
 
 def test_a_comment_never_grows_beyond_what_github_takes(call, tmp_path):
-    """Two hundred findings in each of ten plans: under the limit, and still every plan's verdict."""
+    """Two hundred findings in each of twelve plans: under the limit, and still every plan's verdict."""
     stages = "".join(
         f"  - {{name: s{n}, changes: [{{name: w, type: NOPE{'x' * 300}, to: absent}}]}}\n" for n in range(250)
     )
-    names = [plan(tmp_path, f"p{n}.yaml", CLEAN.split("stages:")[0] + "stages:\n" + stages) for n in range(30)]
+    names = [plan(tmp_path, f"p{n}.yaml", CLEAN.split("stages:")[0] + "stages:\n" + stages) for n in range(12)]
     code, out, _ = call(*names, "--format", "markdown")
     assert code == 3
     assert len(out) <= 60_000

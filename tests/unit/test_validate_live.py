@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 
 import pytest
@@ -56,8 +57,8 @@ async def test_a_comment_has_the_preview_of_a_plan_that_fits(tmp_path):
         code, out, err = await call("fits.yaml", "drifted.yaml", "--format", "markdown", *found, cwd=tmp_path)
         assert code == 3, err
         assert "2 servers" in err
-        first, second = out.split("#### ")[1:]
-        assert "Preview" in first
+        first, second = re.split(r"#### [✓✗] ", out)[1:]
+        assert "<summary>Preview</summary>" in first
         assert "192.0.2.81" in first
         assert "DC201" in second
         assert "Preview" not in second

@@ -22,6 +22,7 @@ from dns_cutover.providers.interface import (
     Unreachable,
     ZoneMoved,
 )
+from dns_cutover.providers.rfc2136.permission import Permission, PermissionProbe
 from dns_cutover.providers.rfc2136.refusal import Place, failure
 from dns_cutover.providers.rfc2136.size import MAX_MESSAGE, partition_changes
 from dns_cutover.providers.rfc2136.update import (
@@ -160,6 +161,16 @@ class Rfc2136Provider:
         if reply.signed and reply.rcode in PREREQUISITE_FAILED:
             return await self._why_not(changes, fence)
         raise failure(self._place, reply, "update", self._now())
+
+    async def permission(self, offered: Mapping[RRsetKey, Collection[str]]) -> Permission:
+        """Whether the key may write these RRsets and the lock, asked without changing anything.
+
+        `offered`: the values that the plan brings to each. Raises Refused for a key that is wrong altogether,
+        Unreachable.
+        """
+        self._check_keys(offered)
+        asking = PermissionProbe(self._transport, self._place, (self.lock_owner, "TXT"), self._now)
+        return await asking.ask({(k.owner, k.rdtype): tuple(v) for k, v in offered.items()})
 
     def _check_apex(self, changes: tuple[Change, ...]) -> None:
         for c in changes:

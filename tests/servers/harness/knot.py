@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from textwrap import dedent
 
 from .primary import Authority
-from .zones import KEY_ALGORITHM, KEY_NAME, KEY_SECRET
+from .zones import KEY_ALGORITHM, KEY_NAME, KEY_SECRET, Zone
 
 
 class Knot(Authority):
-    """`knotd` as primary with updates and transfers for the key."""
+    """`knotd` as primary with updates and transfers for the key. It signs the zones whose origin is in `signed`."""
 
     program = "knotd"
+
+    def __init__(self, directory: Path, address: str, zones: list[Zone]) -> None:
+        super().__init__(directory, address, zones)
+        self.signed: set[str] = set()
 
     def files(self) -> Mapping[str, str]:
         """knot.conf, and the text of zones not yet written."""
@@ -51,7 +56,11 @@ class Knot(Authority):
                 acl: writers
             zone:
             """
-        zones = "".join(f"  - domain: {zone.origin}\n    file: {zone.filename}\n" for zone in self.zones)
+        zones = "".join(
+            f"  - domain: {zone.origin}\n    file: {zone.filename}\n"
+            + ("    dnssec-signing: on\n" if zone.origin in self.signed else "")
+            for zone in self.zones
+        )
         return {"knot.conf": dedent(config) + zones} | {
             zone.filename: zone.text for zone in self.zones if not (here / zone.filename).exists()
         }

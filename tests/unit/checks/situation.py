@@ -3,13 +3,17 @@
 `facts` of an example say what no zone text can:
 
 - `servers`: () if no server is known.
-- `problem`: what is wrong with ns2's answers (ServerView); `tcp`, `edns`: what else is wrong with it (ServerHealth).
+- `problem`: what is wrong with ns2's answers, `fault`: the kind of that (ServerView); `tcp`, `edns`: what else is wrong
+  with it (ServerHealth).
+- `zone_problems`: what went wrong while servers were looked for (ZoneServers).
+- `views`: zone text by zone reference, where views of one zone differ.
 - `parent_ns`, `child_ns`: name-server host names; `parent_ns_ttl`, `child_ns_ttl`.
 - `too_large`: the provider takes one change in a message.
 - `guarantees`: fields of the provider's Guarantees that differ.
-- `signatures_expire`: seconds after NOW; `ds_known`: whether the parent was asked for DS (default: yes).
+- `signatures_expire`: seconds after NOW; `ds_known`, `dnskey_known`: whether the parent
+  answered for DS, and the zone for DNSKEY (default: yes).
 - `unresolved`: host names (absolute) whose own authority could not be asked.
-- `certificates`, `permissions`, `owned`, `clamps`: as in World.
+- `certificates`, `permissions`, `grants`, `owned`, `clamps`, `caps`: as in World; `records`: as in LiveView.
 - `now`: seconds UTC instead of NOW.
 """
 
@@ -19,11 +23,11 @@ from typing import Any
 
 import yaml
 
-from dns_cutover.assembly.looking import _wildcards, live_facts, promises
+from dns_cutover.assembly.looking import live_facts, promises
 from dns_cutover.checks.interface import Example, Subject
 from dns_cutover.checks.registry import all_checks, findings_between, findings_of, ignore_findings
 from dns_cutover.checks.world import World
-from dns_cutover.lookup.interface import Endpoint, ServerView
+from dns_cutover.lookup.interface import Endpoint, Fault, ServerView
 from dns_cutover.lookup.live import merge_views
 from dns_cutover.lookup.views import LiveView, NameView, ServerHealth, TargetView, ZoneSecurity, ZoneServers
 from dns_cutover.plan.expand import expand_changes, unchanged_keys, zone_names
@@ -32,6 +36,7 @@ from dns_cutover.plan.loader import LoadedPlan, parse_plan
 from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.records.name import is_below, parent_names
 from dns_cutover.records.zonetext import parse_zone_text
+from dns_cutover.runbook.around import keys_to_ask
 from dns_cutover.runbook.compile import DriftFound, compile_runbook
 
 NOW = 1773144000.0  # Tue 10 Mar 2026 12:00:00 UTC
@@ -49,6 +54,7 @@ APEX = (
     "@ 3600 IN NS ns1.example.test.\n@ 3600 IN NS ns2.example.test.\n"
     "ns1 3600 IN A 192.0.2.1\nns2 3600 IN A 192.0.2.2\n"
 )
+WORLD = ("certificates", "permissions", "grants", "owned", "clamps", "caps")
 Zone = Mapping[tuple[str, str], RRset]
 
 
@@ -102,7 +108,7 @@ def subject(loaded: LoadedPlan, example: Example, *, offline: bool = False) -> S
                 book = compile_runbook(plan, loaded.sha256, known, split)
             except DriftFound as found:
                 drifts = found.drifts
-    world = World(**{k: v for k, v in facts.items() if k in ("certificates", "permissions", "owned", "clamps")})  # type: ignore[arg-type]
+    world = World(**{k: v for k, v in facts.items() if k in WORLD})  # type: ignore[arg-type]
     return Subject(loaded, float(facts.get("now", NOW)), live, book, drifts, promised, world)  # type: ignore[arg-type]
 
 
@@ -110,20 +116,23 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
     plan, names, facts = loaded.plan, zone_names(loaded.plan), example.facts
     keys = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
     keys |= {k for s in plan.stages for k in unchanged_keys(plan, s)}
-    keys |= {RRsetKey(k.zone, k.owner, "CNAME") for k in keys if k.owner != names[k.zone]}
-    keys |= {w for k in keys for w in _wildcards(k, names[k.zone])}
+    keys = set(keys_to_ask(keys, names))
+    keys |= {RRsetKey(ref, k.owner, k.rdtype) for k in keys for ref in names if names[ref] == names[k.zone]}
     servers = facts.get("servers", SERVERS)
     assert isinstance(servers, tuple)
     views: list[ServerView] = []
     name_views: dict[tuple[str, str], NameView] = {}
     elsewhere = zone_of(example.elsewhere, ".", "")
     for ref, origin in names.items():
-        first, second = zone_of(example.zone, origin), zone_of(example.secondary or example.zone, origin)
+        text = facts.get("views", {}).get(ref, example.zone)  # type: ignore[attr-defined]
+        first, second = zone_of(text, origin), zone_of(example.secondary or text, origin)
         own = sorted({k for k in keys if k.zone == ref} | {RRsetKey(ref, origin, "SOA")})
         for server, data in zip(servers, (first, second), strict=False):
             problem = str(facts.get("problem", "")) if server == SERVERS[1] else ""
             answers = {} if problem else {k: answer(data, origin, k) for k in own}
-            views.append(ServerView(ref, server, answers, 1, problem, bool(problem)))
+            fault = Fault(str(facts.get("fault", "wrong"))) if problem else Fault.NONE
+            serial = int(data[origin, "SOA"].values[0].split()[2])
+            views.append(ServerView(ref, server, answers, serial, problem, bool(problem), fault=fault))
         if servers:
             for owner in {k.owner for k in own}:
                 name_views[ref, owner] = name_view(first, ref, origin, owner)
@@ -138,11 +147,12 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
         every |= zone_of(example.zone, origin)
     child = tuple(str(n) for n in facts.get("child_ns", ("ns1.example.test.", "ns2.example.test.")))  # type: ignore[attr-defined]
     parent = tuple(str(n) for n in facts.get("parent_ns", child))  # type: ignore[attr-defined]
+    problems = facts.get("zone_problems", ())
     ttls = {k: facts.get(k, 3600) for k in ("parent_ns_ttl", "child_ns_ttl")}
     dnskey = {ref: zone_of(example.zone, origin).get((origin, "DNSKEY")) for ref, origin in names.items()}
     expire = facts.get("signatures_expire")
     return LiveView(
-        zones={ref: ZoneServers(z, servers, parent, child, **ttls) for ref, z in names.items()},  # type: ignore[arg-type]
+        zones={ref: ZoneServers(z, servers, parent, child, problems=problems, **ttls) for ref, z in names.items()},  # type: ignore[arg-type]
         at=NOW,
         servers=tuple(views),
         soa={ref: soa for ref, z in names.items() if (soa := rrsets.get(RRsetKey(ref, z, "SOA"))) is not None},
@@ -157,6 +167,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
                 bool(facts.get("ds_known", True)),
                 dnskey[ref],
                 NOW + float(expire) if expire is not None else None,  # type: ignore[arg-type]
+                bool(facts.get("dnskey_known", True)),
             )
             for ref, z in names.items()
         },
@@ -171,6 +182,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
             o: next(((a, c) for a in (o, *parent_names(o)) if (c := every.get((a, "CAA"))) is not None), None)
             for o in {k.owner for k in keys}
         },
+        records=facts.get("records", {}),  # type: ignore[arg-type]
     )
 
 
@@ -186,10 +198,11 @@ def answer(data: Zone, origin: str, key: RRsetKey) -> RRset | None:
 
 def name_view(data: Zone, ref: str, origin: str, owner: str, types: tuple[str, ...] = ()) -> NameView:
     """As an authoritative server answers (RFC 1034 section 4.3.2), wildcards and empty non-terminals included."""
-    types = types or tuple(sorted({t for _, t in data} | {"A", "AAAA", "CNAME", "HTTPS"}))
+    types = types or tuple(sorted({t for _, t in data} | {"A", "AAAA", "CNAME", "HTTPS", "MX", "TXT"}))
     cuts = [a for a in (owner, *parent_names(owner)) if a != origin and is_below(a, origin) and (a, "NS") in data]
     if cuts:
-        return NameView(ref, owner, cuts[-1] == owner, {}, cut=cuts[-1], delegation=data[cuts[-1], "NS"], types=())
+        at_cut = {t: data[owner, t] for t in ("NS", "DS") if cuts[-1] == owner and (owner, t) in data}
+        return NameView(ref, owner, cuts[-1] == owner, at_cut, cut=cuts[-1], delegation=data[cuts[-1], "NS"], types=())
     dname = next((a for a in parent_names(owner) if is_below(a, origin) and (a, "DNAME") in data), "")
     if dname:
         return NameView(ref, owner, exists=False, dname=dname, types=())

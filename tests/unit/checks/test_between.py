@@ -76,6 +76,16 @@ def test_a_deletion_makes_room_for_an_alias():
     assert set(between(a, b)[0]) == {"DC502", "DC503"}
 
 
+def test_a_host_that_gets_an_alias_is_not_gone():
+    """Its address goes and an alias comes in the same plan: what points to it still leads somewhere."""
+    allow = "safety: {allow: [delete]}\n"
+    points = load("a", "{name: shop, type: CNAME, from: [old.test.], to: [www]}")
+    goes = "{name: www, type: A, from: [192.0.2.1], to: absent}"
+    comes = "{name: www, type: CNAME, from: absent, to: [edge.test.]}"
+    assert "DC507" in between(points, load("b", goes, allow))[0]
+    assert "DC507" not in between(points, load("b", f"{goes}\n      - {comes}", allow))[0]
+
+
 def test_a_conflict_between_plans_can_be_ignored_with_a_reason():
     """It is accepted where the plan says why, and only there; validated alone, nobody says that it finds nothing."""
     change_ = change("www", "192.0.2.1", "192.0.2.2")

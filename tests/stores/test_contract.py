@@ -5,15 +5,6 @@ import math
 import pytest
 
 from dns_cutover.store.interface import Envelope, RunEntry
-from dns_cutover.store.memory import MemoryStore
-from dns_cutover.store.open import open_store
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request, tmp_path):
-    store = MemoryStore() if request.param == "memory" else open_store(str(tmp_path / "state" / "runs.sqlite3"))
-    yield store
-    await store.close()
 
 
 def envelope(seq: int, run_id: str = "r1", body: str = "{}", ts: float | None = None) -> Envelope:

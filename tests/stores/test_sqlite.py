@@ -327,7 +327,7 @@ async def test_the_user_s_own_store(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://u:geheim@db.example.test/runs", "mysql+pymysql://geheim@x/", "sqlite:", "sqlite:///", "sqlite://x"],
+    ["redis://u:geheim@db.example.test/0", "mysql+pymysql://geheim@x/", "sqlite:", "sqlite:///", "sqlite://x"],
 )
 def test_other_kinds_of_store(url):
     """They name what is supported, and repeat no password."""

@@ -1,0 +1,125 @@
+"""Predicted times: windows, waits, bounds of providers, and the engine's own fault-free run as the judge."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from dns_cutover.engine import events as ev
+from dns_cutover.runbook.model import Runbook
+from dns_cutover.runbook.timeline import finish_after, old_side_off, tails, timeline
+from tests.simulation.world import BOOK, World, play
+from tests.unit import preview_world
+
+WWW = "www 3600 IN A 192.0.2.1\n"
+CHANGE = '{name: www, type: A, from: ["192.0.2.1"], to: ["192.0.2.2"]}'
+
+
+def book_of(plan: str, zone: str = WWW) -> Runbook:
+    return preview_world.book_of(plan, zone)
+
+
+def times(book: Runbook, now: float | None = None) -> dict[str, tuple[float, float]]:
+    return {m.step.id: (m.start, m.end) for m in timeline(book, now)}
+
+
+def test_the_prediction_is_what_a_run_without_faults_does():
+    w = World(random.Random(1))
+    began = w.now
+    assert play(w).outcome == "succeeded"
+    ended = {e.step: e.ts - began for e in w.events() if isinstance(e, ev.StepDone)}
+    ended |= {
+        intent.step: e.ts - began
+        for intent, e in zip(w.events(), w.events()[1:], strict=False)
+        if isinstance(intent, ev.Intent) and intent.purpose == "write" and isinstance(e, ev.Applied)
+    }
+    predicted = times(BOOK, began)
+    assert set(predicted) == set(ended)
+    # What comes on top is transport, and the 3 s for which the virtual secondary lags after each of three writes.
+    for name, (_, end) in predicted.items():
+        assert end <= ended[name] <= end + 25, name
+    finish = next(e.ts for e in w.events() if isinstance(e, ev.Finished)) - began
+    assert finish_after(BOOK) <= finish <= finish_after(BOOK) + 25
+
+
+def test_a_stage_after_the_lowering_begins_when_the_old_ttl_is_dead():
+    book = book_of(f"stages: [{{name: s, bake: 5m, changes: [{CHANGE}]}}]")
+    got = times(book)
+    assert got["s/lower_ttl"] == (0, 0)
+    assert got["s/wait_ttl"] == (21, 21 + 3600 + 60)
+    assert got["s/apply"] == (3681, 3681)
+    assert got["s/converge"] == (3681, 3681 + 21 + 60 + 60)
+    assert got["s/bake"] == (3822, 3822 + 300)
+    assert finish_after(book) == old_side_off(book) == 4122 + 21
+
+
+def test_the_provider_s_propagation_bound_delays_everything():
+    provider = (
+        "provider: {type: rfc2136, server: 192.0.2.53, propagation_bound: 100s, key: {name: k, secret: {env: X}}}\n"
+    )
+    book = book_of(provider + f"stages: [{{name: s, changes: [{CHANGE}]}}]")
+    assert times(book)["s/apply"][0] == 21 + 100 + 3660
+    assert [(t.after_change_s, t.after_rollback_s) for t in tails(book)] == [(220, 220)]
+
+
+@pytest.mark.parametrize(
+    ("start", "opens"),
+    [
+        ("2026-03-10T12:00:00", "2026-03-11T08:00:00"),  # ready at 13:01, when it has closed; opens 09:00 in Berlin
+        ("2026-03-11T07:00:00", "2026-03-11T08:01:21"),  # ready when it is open already
+        ("2026-03-12T12:00:00", "2026-03-16T08:00:00"),  # the weekend is no day of it
+        ("2026-03-26T12:00:00", "2026-03-30T07:00:00"),  # summer time has begun meanwhile
+    ],
+)
+def test_a_window_holds_its_stage_until_it_opens(start, opens):
+    window = 'window: {days: mon-thu, from: "09:00", to: "13:00", timezone: Europe/Berlin}'
+    book = book_of(f"stages: [{{name: s, {window}, changes: [{CHANGE}]}}]")
+    began = datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp()
+    at = times(book, began)["s/apply"][0] + began
+    assert datetime.fromtimestamp(at, UTC) == datetime.fromisoformat(opens).replace(tzinfo=UTC)
+
+
+def test_without_a_date_windows_are_open():
+    book = book_of(f'stages: [{{name: s, window: {{from: "09:00", to: "09:01", timezone: UTC}}, changes: [{CHANGE}]}}]')
+    assert times(book)["s/apply"][0] == 3681
+
+
+def test_a_waiting_stage_lowers_its_ttls_just_in_time():
+    mx = '{name: "@", type: MX, from: ["10 a.test."], to: ["10 b.test."]}'
+    book = book_of(
+        f"stages: [{{name: a, changes: [{CHANGE}]}}, {{name: b, wait: 14d, changes: [{mx}]}}]",
+        WWW + "@ 7200 IN MX 10 a.test.\n",
+    )
+    got = times(book)
+    baked = got["a/bake"][1]
+    assert got["b/apply"][0] == baked + 14 * 86400
+    assert got["b/lower_ttl"][0] == baked + 14 * 86400 - (21 + 7200 + 60)
+    assert got["a/restore_ttl"][0] == baked  # given back meanwhile
+
+
+def test_an_rrset_whose_ttl_was_raised_again_holds_the_next_stage_s_message():
+    book = book_of(
+        "stages:\n  - {name: a, changes: [{name: www, type: A, from: ['192.0.2.1'], to: ['192.0.2.2']}]}\n"
+        "  - {name: b, wait: 1m, changes: [{name: www, type: A, from: ['192.0.2.2'], to: ['192.0.2.3']}]}"
+    )
+    got = times(book)
+    assert got["b/apply"][0] == got["b/lower_ttl"][0] + 21 + 3660
+
+
+def test_a_bake_lasts_until_its_probes_can_have_passed():
+    probe = (
+        "{type: tcp, name: p, target: x.test, port: 25, interval: 10s, initial_delay: 10m, consecutive_successes: 4}"
+    )
+    book = book_of(f"stages: [{{name: s, bake: 1m, probes: [{probe}], changes: [{CHANGE}]}}]")
+    got = times(book)
+    assert got["s/bake"][1] == got["s/apply"][0] + 600 + 30
+
+
+def test_tails_say_what_decides():
+    book = book_of("stages: [{name: s, changes: [{name: new, type: A, from: absent, to: ['192.0.2.2'], ttl: 60}]}]")
+    (tail,) = tails(book)
+    assert (tail.after_change_s, tail.after_rollback_s) == (360, 120)
+    assert "absence is cached for 300 s" in tail.why
+    assert tail.rollback_why == "new A: A at 60 s"
