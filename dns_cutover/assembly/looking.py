@@ -52,7 +52,7 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
     # A name that may cease to exist: everything at it counts.
     gone = (p.key for s in plan.stages for p in expand_changes(plan, s) if p.kind == "set" and p.after is None)
     whole = {*whole_names(keys), *((k.zone, k.owner) for k in islice(gone, MAX_WHOLE))}
-    view = await take_live_view(zones, sorted(asked), whole, setting.asker(), setting.clock)
+    view = await take_live_view(zones, sorted(asked, key=lambda key: key.place), whole, setting.asker(), setting.clock)
     view = await look_around(view, wanted(loaded, setting), setting.asker())
     return Live(live_facts(loaded, view, keys), view)
 

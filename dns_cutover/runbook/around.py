@@ -24,7 +24,7 @@ def keys_to_ask(keys: Collection[RRsetKey], names: Mapping[str, str]) -> tuple[R
     """The RRsets `keys`, and those around them, sorted. `names`: zone reference -> zone name."""
     beside = {RRsetKey(k.zone, k.owner, "CNAME") for k in keys if k.owner != names[k.zone]}
     above = {w for k in keys for w in wildcards(k, names[k.zone])}
-    return tuple(sorted({*keys, *beside, *above}))
+    return tuple(sorted({*keys, *beside, *above}, key=lambda key: key.place))
 
 
 def whole_names(keys: Iterable[RRsetKey]) -> frozenset[tuple[str, str]]:

@@ -123,7 +123,7 @@ def _seen(plan: Plan, live: LiveFacts) -> tuple[Seen, ...]:
         for k, found in live.around.items()
         if found is not None and k not in live.rrsets
     )
-    return tuple(sorted((*own, *beside), key=lambda seen: seen.key))
+    return tuple(sorted((*own, *beside), key=lambda seen: seen.key.place))
 
 
 def _segments(plan: Plan) -> list[list[Stage]]:

@@ -28,7 +28,7 @@ def _records(n: int) -> tuple[str, str, str]:
         case 8:
             return "TXT", f'"old-{n}"', f'"new-{n}"'
         case 9:
-            return "MX", f"10 mx{n % 3}.old.test.", f"10 mx{n % 3}.new.test."
+            return "MX", "10 mx.oldmail.test.", "10 mx.newmail.test."
         case _:
             return "A", f"198.18.{_octets(n)}", f"198.19.{_octets(n)}"
 

@@ -34,11 +34,11 @@ def table(comparison: Comparison) -> Table:
     out.add_column("subject")
     for heading in ("median", "± quartile", "ours / theirs", "n"):
         out.add_column(heading, justify="right")
-    for number, series in enumerate(comparison.series):
-        alike = series.unit == comparison.series[0].unit
-        ratio = f"{comparison.ratio(series):.2f}" if number and alike else ""
+    for series in comparison.series:
+        ratio = comparison.ratio(series)
+        shown = f"{ratio:.2f}" if ratio is not None else ""
         spread = f"{series.spread:.1f} {series.unit}"
-        out.add_row(series.subject, f"{series.median:.1f} {series.unit}", spread, ratio, str(len(series.samples)))
+        out.add_row(series.subject, f"{series.median:.1f} {series.unit}", spread, shown, str(len(series.samples)))
     return out
 
 
