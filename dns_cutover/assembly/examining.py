@@ -13,6 +13,7 @@ from dns_cutover.assembly.setting import Setting
 
 if TYPE_CHECKING:
     from dns_cutover.assembly.looking import Live
+    from dns_cutover.checks.interface import Subject
     from dns_cutover.checks.world import World
     from dns_cutover.errors import CutoverError
     from dns_cutover.lookup.interface import Endpoint
@@ -130,8 +131,8 @@ async def examine(
         book,
         drifts,
         promised,
-        await _world(loaded, setting, request, live),
     )
+    subject = replace(subject, world=await _world(subject, setting, request, live))
     needs = {"plan", *_asked(request)}
     needs |= {"live"} if live is not None else set()
     needs |= {"plans"} if between is not None else set()
@@ -179,22 +180,23 @@ def _asked(request: Request) -> Sequence[str]:
     return [need for need, given in options if given]
 
 
-async def _world(loaded: LoadedPlan, setting: Setting, request: Request, live: Live | None) -> World:
+async def _world(subject: Subject, setting: Setting, request: Request, live: Live | None) -> World:
     """What only options bring."""
     from dns_cutover.assembly.clamping import caps, clamps
+    from dns_cutover.assembly.outside import certificates, owned_records
     from dns_cutover.checks.world import World
-    from dns_cutover.plan.expand import expand_changes
 
     found = None
     if request.probe_write and not request.offline:
         from dns_cutover.assembly.permission import permissions
 
-        found = await permissions(loaded, setting)
+        found = await permissions(subject.loaded, setting)
     kept: dict[tuple[str, RRsetKey], int] = {}
     if live is not None and request.resolvers:
-        keys = {p.key for stage in loaded.plan.stages for p in expand_changes(loaded.plan, stage)}
-        kept = await clamps(setting.asker(), live.view, keys, request.resolvers)
+        kept = await clamps(setting.asker(), live.view, subject.touched, request.resolvers)
     return World(
+        certificates=await certificates(subject) if request.probe and live is not None else None,
+        owned=owned_records(request.owner_files, subject.names.values()),
         permissions=found.refused if found is not None else None,
         grants=found.grants if found is not None else {},
         clamps=kept,

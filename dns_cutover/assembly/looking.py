@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
     whole = {*whole_names(keys), *((k.zone, k.owner) for k in islice(gone, MAX_WHOLE))}
     view = await take_live_view(zones, sorted(asked, key=lambda key: key.place), whole, setting.asker(), setting.clock)
     view = await look_around(view, wanted(loaded, setting), setting.asker())
+    view = await with_marks(view, keys, names, setting)
     return Live(live_facts(loaded, view, keys), view)
 
 
@@ -96,6 +97,17 @@ async def look_again(book: Runbook, setting: Setting) -> LiveView:
     }
     asked = keys_to_ask(keys, {z.ref: z.name for z in book.zones})
     return await take_live_view(zones, asked, whole_names(keys), setting.asker(), setting.clock)
+
+
+async def with_marks(view: LiveView, keys: Iterable[RRsetKey], names: Mapping[str, str], setting: Setting) -> LiveView:
+    """The view with what other tools have marked beside the RRsets, read from one server of each zone."""
+    from dns_cutover.checks.marks import mark_keys
+    from dns_cutover.lookup.marks import read_marks
+
+    # Names of zones without a usable server are not asked for.
+    servers = {ref: tuple(v.server for v in view.servers if v.zone == ref and not v.problem) for ref in names}
+    places = mark_keys(keys, {ref: name for ref, name in names.items() if servers[ref]})
+    return replace(view, marks=await read_marks(setting.asker(), servers, places))
 
 
 def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> LiveFacts:

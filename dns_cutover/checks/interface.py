@@ -190,6 +190,19 @@ class Subject:
         )
 
     @cached_property
+    def first_touch(self) -> Mapping[tuple[str, str], int]:
+        """(zone reference, owner) -> the number of the first stage that changes something there."""
+        out: dict[tuple[str, str], int] = {}
+        for c in self.changes:
+            out.setdefault((c.key.zone, c.key.owner), c.n)
+        return out
+
+    @cached_property
+    def touched(self) -> frozenset[RRsetKey]:
+        """Every RRset that some stage changes."""
+        return frozenset(c.key for c in self.changes)
+
+    @cached_property
     def images(self) -> Sequence[Mapping[RRsetKey, tuple[str, ...] | None]]:
         """What each touched RRset is before stage n (and, at the last stage's number + 1, in the end): values, or None
         for absence. Left out where it cannot be known: offline without `from`, or where the plan does not fit.

@@ -35,6 +35,7 @@ FAMILIES = (
     "views",
     "way_back",
     "web",
+    "web_certificates",
     "wildcards",
 )
 

@@ -30,12 +30,13 @@ class OwnedRecords:
     """What another tool's own file says it keeps. `tool` is its name for people, `file` where that stands.
 
     `rrsets` by (absolute owner name, type): what its next run would put there; None is known to be owned, but not what
-    it is.
+    it is. `places` by the same keys: the resource's address, or the line ("line 12").
     """
 
     tool: Literal["Terraform", "octoDNS"]
     file: str
     rrsets: Mapping[tuple[str, str], RRset | None]
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,8 @@ class LiveView:
     wildcard answers for has nothing of its own: its RRsets are None, and `names` says what is synthesised.
     `targets` by absolute host name. `security` by zone reference. `caa`: the CAA set that governs a name, by owner,
     with the name at which it was found (RFC 8659 section 3); None: none is there. `records`: how many records the zone
-    has, where a transfer showed it.
+    has, where a transfer showed it. `marks`: what is there of the names beside the plan's own by which other tools mark
+    what they keep (from one server each; they are no part of `rrsets`).
     """
 
     zones: Mapping[str, ZoneServers]
@@ -132,3 +133,4 @@ class LiveView:
     health: tuple[ServerHealth, ...] = ()
     caa: Mapping[str, tuple[str, RRset] | None] = field(default_factory=lambda: MappingProxyType({}))
     records: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    marks: Mapping[RRsetKey, RRset] = field(default_factory=lambda: MappingProxyType({}))

@@ -53,6 +53,7 @@ def test_help_and_version(tmp_path):
         "rollback",
         "check",
         "checks",
+        "export",
         "schema",
         "demo",
     ):

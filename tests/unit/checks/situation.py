@@ -25,6 +25,7 @@ import yaml
 
 from dns_cutover.assembly.looking import live_facts, promises
 from dns_cutover.checks.interface import Example, Subject
+from dns_cutover.checks.marks import mark_keys
 from dns_cutover.checks.registry import all_checks, findings_between, findings_of, ignore_findings
 from dns_cutover.checks.world import World
 from dns_cutover.lookup.interface import Endpoint, Fault, ServerView
@@ -183,7 +184,16 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
             for o in {k.owner for k in keys}
         },
         records=facts.get("records", {}),  # type: ignore[arg-type]
+        marks=marks(plan, names, example),
     )
+
+
+def marks(plan: Any, names: Mapping[str, str], example: Example) -> dict[RRsetKey, RRset]:
+    """What other tools have marked, by the names that are asked on live servers too."""
+    planned = {p.key for stage in plan.stages for p in expand_changes(plan, stage)}
+    data = {ref: zone_of(example.zone, origin) for ref, origin in names.items()}
+    found = {k: answer(data[k.zone], names[k.zone], k) for k in mark_keys(planned, names)}
+    return {k: v for k, v in found.items() if v is not None}
 
 
 def zone_of(text: str, origin: str, apex: str = APEX) -> Zone:
