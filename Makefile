@@ -10,6 +10,7 @@ VENV     := .venv
 BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed
 BENCH    := .venv-bench
+FUZZ     := .venv-fuzz
 
 # make test ARGS='tests/unit -k ttl'   COVERAGE=1 adds a report of lines and branches.
 ARGS     ?=
@@ -17,10 +18,11 @@ COVERAGE ?=
 # Each worker has servers of its own; 0 runs everything in one process, as a debugger wants it.
 WORKERS  ?= 2
 ROUNDS   ?= 20
+MINUTES  ?= 10
 SEEDS    ?= 10000
 FIRST    ?= 0
 
-.PHONY: help install servers demo test simulate lint format bench reference docs clean
+.PHONY: help install servers demo test simulate lint format bench fuzz reference docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
@@ -69,6 +71,18 @@ reference: install ## the pages and the schema that are made from the code
 	@$(BIN)/dns-cutover schema --format markdown > docs/reference/plan.md
 	@$(BIN)/dns-cutover schema > plans/plan.schema.json
 
+fuzz: install $(FUZZ)/.installed ## feeds the loader: libFuzzer, then Hypothesis, each for MINUTES=10
+	@mkdir -p build/fuzz/found
+	@$(FUZZ)/bin/python tests/fuzz/seeds.py build/fuzz/corpus
+	@$(FUZZ)/bin/python tests/fuzz/loader.py build/fuzz/corpus -dict=tests/fuzz/plan.dict -artifact_prefix=build/fuzz/found/ \
+		-max_len=6000 -timeout=20 -rss_limit_mb=2048 -max_total_time=$$(( $(MINUTES) * 60 ))
+	@$(BIN)/python tests/fuzz/again.py $(MINUTES)
+
+# The fuzzer brings a runtime of its own, which has no place beside what people use.
+$(FUZZ)/.installed: pyproject.toml .ci/venv
+	@.ci/venv $(FUZZ) -e . --group dev --group fuzz
+	@touch $@
+
 docs: install reference $(VENV)/.docs ## the documentation, into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/config/mkdocs.yml --site-dir "$(CURDIR)/site"
 	@echo "site/index.html"
@@ -78,4 +92,4 @@ $(VENV)/.docs: $(STAMP)
 	@touch $@
 
 clean: ## remove everything that these targets made
-	@rm -rf $(VENV) $(BENCH) build dist site htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH) $(FUZZ) build dist site htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

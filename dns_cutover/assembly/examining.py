@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from dns_cutover.runbook.model import Runbook
 
 
+PATIENCE = 300.0  # real seconds for the whole live view: a server may answer each question just in time
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What an examination may do beside reading the plan. The defaults look at DNS and do nothing else.
 
     `probe` connects to the new targets; `probe_write` asks the primary with an UPDATE that changes nothing, for which
     it reads the secret. `owner_files` are other tools' files. `resolvers` are asked about a few RRsets that exist.
-    `bootstrap` are the recursive resolvers that find the zones' servers; a stranger's plan may not choose them.
+    `bootstrap` are the recursive resolvers that find the zones' servers; where `trust_plan` is false the plan may not
+    name others.
     """
 
     offline: bool = False
@@ -40,11 +44,12 @@ class Request:
     owner_files: tuple[Path, ...] = ()
     resolvers: tuple[Endpoint, ...] = ()
     bootstrap: tuple[Endpoint, ...] = ()
+    trust_plan: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Examined:
-    """What came out. `book` is None offline and where an error stands in the way; `sha256` is that of the runbook.
+    """What came out. `book` is None offline and where an error stands in the way.
 
     `findings` count, `ignored` were ignored with a reason that `safety.ignore` gives; both in the order of the file.
     `checks` is how many checks were made, `servers` how many servers were asked, `seconds` how long it took; `made` are
@@ -55,13 +60,23 @@ class Examined:
     findings: tuple[Finding, ...]
     ignored: tuple[Finding, ...]
     book: Runbook | None = None
-    sha256: str = ""
     live: LiveView | None = None
     checks: int = 0
     servers: int = 0
     seconds: float = 0.0
     lines: tuple[str, ...] = field(default=())
     made: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """The runbook's SHA-256, empty without one. Made when asked for: as text a large runbook takes its time."""
+        from dns_cutover.runbook.codec import runbook_sha256
+
+        return runbook_sha256(self.book) if self.book is not None else ""
+
+    def __repr__(self) -> str:
+        # asyncio.run makes the text of its task's result, and throws it away.
+        return f"<Examined {self.loaded.file}: {len(self.findings)} findings>"
 
 
 async def examine_all(
@@ -95,14 +110,13 @@ async def examine(
     from dns_cutover.assembly.looking import look, partitions, promises
     from dns_cutover.checks.interface import Subject
     from dns_cutover.checks.registry import checks_for, findings_of, split_ignored
-    from dns_cutover.runbook.codec import runbook_sha256
     from dns_cutover.runbook.compile import DriftFound, compile_runbook
 
     request = request or Request()
     began = time.monotonic()
     zones = loaded.plan.all_zones()
     promised = {ref: g for ref, config in zones.items() if (g := promises(config.provider)) is not None}
-    live = None if request.offline else await look(loaded, setting)
+    live = None if request.offline else await _patiently(look(loaded, _asking(setting, request)), loaded.plan.name)
     book: Runbook | None = None
     drifts: tuple[Drift, ...] = ()
     if live is not None and len(live.facts.zones) == len(zones):
@@ -132,7 +146,6 @@ async def examine(
         kept,
         ignored,
         book,
-        runbook_sha256(book) if book is not None else "",
         live.view if live is not None else None,
         len(made),
         len({str(v.server) for v in live.view.servers}) if live is not None else 0,
@@ -140,6 +153,25 @@ async def examine(
         loaded.document.lines,
         tuple(c.id for c in made),
     )
+
+
+def _asking(setting: Setting, request: Request) -> Setting:
+    """The setting with whom the request lets be asked; all plans share one asker, and its limit."""
+    setting.asker()
+    return replace(setting, bootstrap=request.bootstrap or setting.bootstrap, trust_plan=request.trust_plan)
+
+
+async def _patiently(looking: Awaitable[Live], name: str) -> Live:
+    """Raises Unavailable where servers answer so slowly that nobody would wait for it."""
+    from dns_cutover.errors import Unavailable
+
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await looking
+    except TimeoutError:
+        why = f"Not all of them had answered after {PATIENCE / 60:g} minutes."
+        hints = ("dns-cutover validate --offline …   checks the plan by itself",)
+        raise Unavailable(f"the DNS servers that {name} needs are too slow", why, hints) from None
 
 
 def _asked(request: Request) -> Sequence[str]:

@@ -52,7 +52,7 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
     # A name that may cease to exist: everything at it counts.
     gone = (p.key for s in plan.stages for p in expand_changes(plan, s) if p.kind == "set" and p.after is None)
     whole = {*whole_names(keys), *((k.zone, k.owner) for k in islice(gone, MAX_WHOLE))}
-    view = await take_live_view(zones, sorted(asked), whole, setting.asker(), setting.clock)
+    view = await take_live_view(zones, sorted(asked, key=lambda key: key.place), whole, setting.asker(), setting.clock)
     view = await look_around(view, wanted(loaded, setting), setting.asker())
     view = await with_marks(view, keys, names, setting)
     return Live(live_facts(loaded, view, keys), view)
@@ -60,10 +60,9 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
 
 def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
     """What the plan makes interesting beside the RRsets that it names. In the lab nobody outside is asked."""
-    from dns_cutover.lookup.resolvers import system_resolvers, unique
+    from dns_cutover.lookup.resolvers import unique
     from dns_cutover.lookup.surroundings import Wanted
     from dns_cutover.plan.expand import expand_changes
-    from dns_cutover.plan.types import parse_endpoint
     from dns_cutover.records.targets import ADDRESSED, targets_of
 
     plan, zones = loaded.plan, loaded.plan.all_zones()
@@ -72,10 +71,11 @@ def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
     addressed = dict.fromkeys((p.key.zone, p.key.owner) for p in planned if p.key.rdtype in ADDRESSED)
     if setting.lab is not None:
         return Wanted(tuple(hosts), tuple(addressed))
-    given = {ref: tuple(parse_endpoint(b) for b in config.lookup.bootstrap) for ref, config in zones.items()}
-    bootstrap = unique(e for endpoints in given.values() for e in endpoints) or system_resolvers()
+    given = {ref: setting.bootstrap_of(config.lookup.bootstrap) for ref, config in zones.items()}
+    bootstrap = unique(e for endpoints in given.values() for e in endpoints)
     # Where servers are listed by hand and no resolver is named the zone may be nobody's business outside.
-    listed = {ref: given[ref] for ref, c in zones.items() if c.lookup.authoritative != "auto" and given[ref]}
+    named = {ref for ref, c in zones.items() if setting.bootstrap or (setting.trust_plan and c.lookup.bootstrap)}
+    listed = {ref: given[ref] for ref, c in zones.items() if c.lookup.authoritative != "auto" and ref in named}
     return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed)
 
 
@@ -131,7 +131,6 @@ def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> 
 async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> ZoneServers:
     """Who serves the zone: the lab's servers, the listed ones, or those found through the parent."""
     from dns_cutover.lookup.discovery import discover, explicit_servers
-    from dns_cutover.lookup.resolvers import system_resolvers
     from dns_cutover.plan.types import parse_endpoint
 
     if setting.lab is not None:
@@ -139,8 +138,7 @@ async def zone_servers(zone: str, lookup: LookupConfig, setting: Setting) -> Zon
     ignore = {str(parse_endpoint(i.server)) for i in lookup.ignore}
     if lookup.authoritative != "auto":
         return explicit_servers(zone, map(parse_endpoint, lookup.authoritative), ignore)
-    bootstrap = tuple(parse_endpoint(b) for b in lookup.bootstrap) or system_resolvers()
-    return await discover(setting.asker(), zone, bootstrap, ignore)
+    return await discover(setting.asker(), zone, setting.bootstrap_of(lookup.bootstrap), ignore)
 
 
 def _zone_info(loaded: LoadedPlan, ref: str, name: str, view: LiveView) -> ZoneInfo | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,10 @@ class LabOverrides:
 
 @dataclass(slots=True)
 class Setting:
-    """Where the parts are to work: clock, environment, and the lab's addresses if it is the lab."""
+    """Where the parts are to work: clock, environment, and the lab's addresses if it is the lab.
+
+    `bootstrap`: recursive resolvers that were named on the command line. `trust_plan`: whether the plan may name some.
+    """
 
     clock: BoundedClock = field(default_factory=SystemClock)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -38,6 +41,18 @@ class Setting:
     lab: LabOverrides | None = None
     resolve: Resolve | None = None
     asker_: Asker | None = None
+    bootstrap: tuple[Endpoint, ...] = ()
+    trust_plan: bool = True
+
+    def bootstrap_of(self, given: Iterable[str]) -> tuple[Endpoint, ...]:
+        """The recursive resolvers that find servers: those of the command line, those that the plan gives (address or
+        address:port) if it may choose, or the system's.
+        """
+        from dns_cutover.lookup.resolvers import system_resolvers
+        from dns_cutover.plan.types import parse_endpoint
+
+        of_plan = tuple(map(parse_endpoint, given)) if self.trust_plan else ()
+        return self.bootstrap or of_plan or system_resolvers()
 
     def asker(self) -> Asker:
         """One asker for all questions, with its global limit."""

@@ -71,7 +71,7 @@ def _who(server: Endpoint) -> str:
     "error",
     "no authoritative server is known",
     why="What is live can only be learned from the zone's own servers.",
-    hint="list them under lookup.authoritative, or give a bootstrap resolver",
+    hint="list them under lookup.authoritative, or name a resolver: --bootstrap ADDRESS",
     source="RFC 1034 section 4.2",
     needs="live",
     fires=Example(_PLAN, note="Nobody delegates example.test.", facts={"servers": ()}),

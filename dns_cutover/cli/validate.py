@@ -72,7 +72,9 @@ def validate(
     assert isinstance(context.obj, Globals)
     if offline and (probe or probe_write or resolver):
         raise UsageError("--offline asks nobody, and --probe, --probe-write and --resolver ask somebody")
-    request = Request(offline, probe, probe_write, tuple(owner_file or ()), _endpoints(resolver), _endpoints(bootstrap))
+    files_of_others, resolvers = tuple(owner_file or ()), _endpoints(resolver)
+    # A plan under review may be a stranger's: it does not choose who is asked.
+    request = Request(offline, probe, probe_write, files_of_others, resolvers, _endpoints(bootstrap), trust_plan=False)
     files = _distinct(plans)
     outcomes, took = asyncio.run(_outcomes(files, parse_vars(var or []), request))
     reports = [_report(*each, strict, offline) for each in zip(files, outcomes, took, strict=True)]

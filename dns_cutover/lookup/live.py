@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from dns_cutover.clock import Clock
-from dns_cutover.lookup.authoritative import ask_all, serial_newer
+from dns_cutover.lookup.authoritative import serial_newer
+from dns_cutover.lookup.bulk import Looked, look_at_all
 from dns_cutover.lookup.interface import Endpoint, ServerView
 from dns_cutover.lookup.names import FEW, TYPES, read_name
 from dns_cutover.lookup.question import Asker
@@ -26,20 +28,17 @@ async def take_live_view(
     clock: Clock,
 ) -> LiveView:
     """Ask every server for `keys` and the SOA, and one server of each zone about the keys' owners: what decides about
-    most changes, and every type at the owners (zone reference, owner) in `whole`. No recursive resolver is asked.
-    Never raises for the network.
+    most changes, and every type at the owners (zone reference, owner) in `whole`. Where a plan needs a great many, a
+    server that gives its zone by transfer is asked for that instead. No recursive resolver is asked. Never raises for
+    the network.
     """
     targets = {ref: (z.zone, z.endpoints) for ref, z in zones.items()}
     soa_keys = {ref: RRsetKey(ref, z.zone, "SOA") for ref, z in zones.items()}
     wanted = tuple(dict.fromkeys((*soa_keys.values(), *keys)))
-    looked = await ask_all(asker, targets, wanted, clock)
     places = {(k.zone, k.owner): FEW for k in keys} | dict.fromkeys(whole, TYPES)
-    views = await asyncio.gather(
-        *(
-            read_name(asker, ref, zones[ref].zone, _usable(ref, zones, looked.views), owner, types)
-            for (ref, owner), types in places.items()
-        )
-    )
+    beside = Counter(ref for (ref, _), types in places.items() for _ in types)
+    looked = await look_at_all(asker, targets, wanted, beside)
+    views = await _names(asker, zones, places, looked)
     rrsets, disagreements = merge_views(looked.views)
     for view in views:
         for rdtype in view.types:
@@ -55,13 +54,33 @@ async def take_live_view(
         MappingProxyType({(v.zone, v.owner): v for v in views}),
         disagreements,
         tuple(_problems(zones, looked.views, views)),
+        records=MappingProxyType({ref: copy.records for ref, copy in looked.copies.items()}),
     )
 
 
-def _usable(ref: str, zones: Mapping[str, ZoneServers], views: Iterable[ServerView]) -> tuple[Endpoint, ...]:
-    """The zone's servers, those that answered well first."""
-    good = tuple(v.server for v in views if v.zone == ref and not v.problem)
-    return (*good, *(e for e in zones[ref].endpoints if e not in good))
+async def _names(
+    asker: Asker,
+    zones: Mapping[str, ZoneServers],
+    places: Mapping[tuple[str, str], Sequence[str]],
+    looked: Looked,
+) -> list[NameView]:
+    """A view of each name in `places`, by the zone's copy where there is one."""
+    usable = {ref: _usable(ref, looked.views) for ref in zones}
+    asked = {(ref, owner): types for (ref, owner), types in places.items() if ref not in looked.copies}
+    answers = await asyncio.gather(
+        *(read_name(asker, ref, zones[ref].zone, usable[ref], owner, types) for (ref, owner), types in asked.items())
+    )
+    known = dict(zip(asked, answers, strict=True))
+    return [
+        known[ref, owner] if (ref, owner) in known else looked.copies[ref].name_view(ref, owner, types)
+        for (ref, owner), types in places.items()
+    ]
+
+
+def _usable(ref: str, views: Iterable[ServerView]) -> tuple[Endpoint, ...]:
+    """The zone's servers that are there, those that answered well first. Dead ones would be waited for at each name."""
+    there = [v for v in views if v.zone == ref and v.serial is not None]
+    return tuple(v.server for v in sorted(there, key=lambda v: bool(v.problem)))
 
 
 def merge_views(views: Iterable[ServerView]) -> tuple[dict[RRsetKey, RRset | None], tuple[Disagreement, ...]]:

@@ -111,7 +111,16 @@ def _planned(key: RRsetKey, change: ChangeConfig, index: int, origin: str) -> Pl
 def expand_changes(plan: Plan, stage: Stage) -> tuple[PlannedChange, ...]:
     """All RRsets that a stage changes. The plan must have been checked: raises the same as `expand_change`."""
     names = zone_names(plan)
-    return tuple(p for n, change in enumerate(stage.changes) for p in expand_change(plan, change, n, names))
+
+    def made() -> tuple[PlannedChange, ...]:
+        return tuple(p for n, change in enumerate(stage.changes) for p in expand_change(plan, change, n, names))
+
+    return plan.memo.get(stage.changes, tuple(names.items()), made)
+
+
+def remember_changes(plan: Plan, stage: Stage, names: Mapping[str, str], planned: tuple[PlannedChange, ...]) -> None:
+    """What `expand_changes` is to give for the stage: whoever checked every change has made them already."""
+    plan.memo.get(stage.changes, tuple(names.items()), lambda: planned)
 
 
 def unchanged_keys(plan: Plan, stage: Stage) -> tuple[RRsetKey, ...]:

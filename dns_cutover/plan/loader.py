@@ -16,6 +16,7 @@ from dns_cutover.plan.explain import explain, real_path, suggestion
 from dns_cutover.plan.finding import MAX_FINDINGS, Finding, PlanInvalid, Position, Severity
 from dns_cutover.plan.models import DEFAULT_ZONE, Plan, Stage
 from dns_cutover.plan.places import Document, Path
+from dns_cutover.plan.reading import read_at_most
 from dns_cutover.plan.redact import shown_lines
 from dns_cutover.plan.semantic import check_meaning
 from dns_cutover.plan.variables import substitute
@@ -28,7 +29,7 @@ _START = Position(1, 1, 2)
 _CAUSES = frozenset({"DC103", "DC107", "DC109", "DC121"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LoadedPlan:
     """A plan that may be compiled, with where everything stands. `warnings` do not stop it.
 
@@ -40,6 +41,10 @@ class LoadedPlan:
     sha256: str
     document: Document
     warnings: tuple[Finding, ...] = ()
+
+    def __repr__(self) -> str:
+        # All of a large plan as text takes seconds, and no traceback should show one.
+        return f"<LoadedPlan {self.file}>"
 
     def position(self, path: Path) -> Position:
         """The position of the value at `path`, for example ("stages", 0, "changes", 1, "from").
@@ -55,8 +60,7 @@ class LoadedPlan:
 def load_plan(path: FilePath, variables: Mapping[str, str] | None = None) -> LoadedPlan:
     """Read and check a plan file. Reads no secrets and no environment. Raises PlanInvalid, Unavailable."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)  # a device or a pipe may have no end
+        raw = read_at_most(path, MAX_BYTES + 1)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
         hints = ("name a plan file; plans/ has examples",)

@@ -7,9 +7,10 @@ from datetime import datetime, time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, PrivateAttr, WithJsonSchema, field_validator, model_validator
 
 from dns_cutover.plan.change_models import ChangeConfig, Expect
+from dns_cutover.plan.memo import Memo
 from dns_cutover.plan.probe_models import (
     CommandProbe,
     DnsProbe,
@@ -229,6 +230,10 @@ class Stage(Model):
     """When this stage counts as published, where that differs from the plan's."""
 
 
+MAX_ZONES = 1000  # the servers of each are looked for and asked
+MAX_SERVERS = 256  # listed ones, of all zones together: each gets a question, whoever it is
+
+
 class Plan(Model):
     """One migration plan. `zones` is the long form; `zone`, `provider` and `lookup` are short for one entry of it.
 
@@ -264,10 +269,22 @@ class Plan(Model):
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     """What is done, in order."""
 
+    _memo: Memo = PrivateAttr(default_factory=Memo)
+
+    @property
+    def memo(self) -> Memo:
+        """What others worked out of this plan."""
+        return self._memo
+
     @model_validator(mode="after")
     def _zones(self) -> Plan:
         if self.zones and (self.zone or self.provider or self.lookup):
             raise ValueError("a plan has either zone, provider and lookup, or zones, not both")
+        if len(self.zones) > MAX_ZONES:
+            raise ValueError(f"a plan has at most {MAX_ZONES} zones, and this one has {len(self.zones)}: split it")
+        listed = {s for c in self.zones.values() if c.lookup.authoritative != "auto" for s in c.lookup.authoritative}
+        if len(listed) > MAX_SERVERS:
+            raise ValueError(f"a plan lists at most {MAX_SERVERS} servers, and this one {len(listed)}: split it")
         if not self.zones and (self.zone is None or self.provider is None):
             raise ValueError("a plan has zone and provider, or zones")
         return self

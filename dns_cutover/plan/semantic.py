@@ -6,7 +6,16 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dns_cutover.plan.expand import PlannedChange, expand_change, keys_of, owners, rdata_value, within, zone_refs
+from dns_cutover.plan.expand import (
+    PlannedChange,
+    expand_change,
+    keys_of,
+    owners,
+    rdata_value,
+    remember_changes,
+    within,
+    zone_refs,
+)
 from dns_cutover.plan.explain import about
 from dns_cutover.plan.finding import Finding, Severity
 from dns_cutover.plan.models import ChangeConfig, DnsProbe, Plan, Stage
@@ -148,6 +157,7 @@ def _check_stage(c: _Checker, stage: Stage, path: Path, sequence: Sequence) -> N
                 c.add("DC113", message, hint, where, stage=stage.name, record=name)
                 continue
             planned[p.key] = (p, where)
+    remember_changes(c.plan, stage, c.names, tuple(p for p, _ in planned.values()))
     sequence.stage(stage.name, planned)
     for n, text in enumerate(stage.unchanged):
         _check_unchanged(c, stage, text, planned, (*path, "unchanged", n))

@@ -114,6 +114,9 @@ Reason = Annotated[str, Field(min_length=3, max_length=1000)]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+
+
 def parse_endpoint(text: str, name: str = "", transport: Transport = "udp") -> Endpoint:
     """`address[:port]` as an endpoint; the port is the transport's own by default. Raises ValueError."""
     host, given = split_address(text)
@@ -126,7 +129,11 @@ def parse_endpoint(text: str, name: str = "", transport: Transport = "udp") -> E
 
 
 def _check_endpoint(value: str) -> str:
-    parse_endpoint(value)
+    given = ipaddress.ip_address(parse_endpoint(value).address)
+    address = getattr(given, "ipv4_mapped", None) or given
+    # Whoever reads the plan sends there: to one server, never to all machines of a network or to this one's neighbours.
+    if address.is_multicast or address.is_unspecified or address.is_link_local or address == _BROADCAST:
+        raise ValueError(f"{shorten(value)} is not the address of one server")
     return value
 
 

@@ -114,6 +114,7 @@ def events(text: str) -> list[Event]:
 
 def _collect(text: str, out: list[Event]) -> None:
     depth = documents = 0
+    new = tuple.__new__  # a third of the time that Event(…) takes, hundreds of thousands of times
     stream: Any = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     for event in stream:
         kind = _KINDS.get(type(event))
@@ -125,16 +126,19 @@ def _collect(text: str, out: list[Event]) -> None:
                 raise Unusable("DC101", "the file has more than one YAML document", "keep one plan in each file", where)
             continue
         scalar = kind == "scalar"
-        made = Event(
-            kind,
-            event.value if scalar else "",
-            scalar and event.style in (None, ""),
-            None if kind in ("end", "alias") else event.tag,
-            None if kind == "end" else event.anchor,
-            start.line + 1,
-            start.column + 1,
-            end.line + 1,
-            end.column + 1,
+        made = new(
+            Event,
+            (
+                kind,
+                event.value if scalar else "",
+                scalar and event.style in (None, ""),
+                None if kind in ("end", "alias") else event.tag,
+                None if kind == "end" else event.anchor,
+                start.line + 1,
+                start.column + 1,
+                end.line + 1,
+                end.column + 1,
+            ),
         )
         out.append(made)
         depth += 1 if kind in ("sequence", "mapping") else -1 if kind == "end" else 0

@@ -132,9 +132,14 @@ ResolverConfig = Annotated[
 ]
 
 
+MAX_LISTED = 64  # more than any zone has: each of them gets at least a question
+
+
 def _auto_or_list(value: Any) -> Any:
     if not isinstance(value, str | list | tuple):
         raise ValueError("write auto, or a list of address[:port]")
+    if not isinstance(value, str) and len(value) > MAX_LISTED:
+        raise ValueError(f"{len(value)} servers are listed; a zone has at most {MAX_LISTED}")
     return (value,) if isinstance(value, str) and value != "auto" else value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import dns.exception
@@ -10,6 +11,8 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.tokenizer
+
+from dns_cutover.records.name import base_name
 
 # Types that are a question or a transport matter, never data in a zone (RFC 6895 section 3.1).
 META_TYPES = frozenset({"ANY", "AXFR", "IXFR", "MAILA", "MAILB", "OPT", "TSIG", "TKEY", "NONE"})
@@ -62,7 +65,7 @@ def _escape(chunk: bytes) -> str:
 @lru_cache(maxsize=65536)
 def parse_rdata(rdtype: str, text: str, origin: str | None = None) -> dns.rdata.Rdata:
     """Zone-file text as a dnspython rdata with canonical names. Raises InvalidRdata."""
-    base = dns.name.from_text(origin) if origin else dns.name.root
+    base = base_name(origin) if origin else dns.name.root
     try:
         tok = dns.tokenizer.Tokenizer(text, idna_codec=dns.name.IDNA_2003_Practical)
         rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), tok, base, relativize=False)
@@ -75,7 +78,7 @@ def parse_rdata(rdtype: str, text: str, origin: str | None = None) -> dns.rdata.
 def canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     """The same rdata with every name in lower case (RFC 4343: names compare without case)."""
     changed = {}
-    for slot in (slot for cls in type(rdata).__mro__ for slot in getattr(cls, "__slots__", ())):
+    for slot in _slots(type(rdata).__mro__):
         value = getattr(rdata, slot, None)
         if isinstance(value, dns.name.Name):
             lowered = value.canonicalize()
@@ -84,9 +87,25 @@ def canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     return rdata.replace(**changed) if changed else rdata
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=1024)
+def _slots(classes: tuple[type, ...]) -> tuple[str, ...]:
+    return tuple(slot for cls in classes for slot in getattr(cls, "__slots__", ()))
+
+
+# An address as four plain numbers is its own canonical form; in plans of thousands of changes most values are such.
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
+
+
 def canonical_rdata(rdtype: str, text: str, origin: str | None = None) -> str:
     """`text` (zone-file form, names relative to `origin`) in canonical zone-file form. Raises InvalidRdata."""
+    if rdtype == "A" and _PLAIN_IPV4.fullmatch(text):
+        return text
+    return _canonical_rdata(rdtype, text, origin)
+
+
+@lru_cache(maxsize=65536)
+def _canonical_rdata(rdtype: str, text: str, origin: str | None) -> str:
     return parse_rdata(rdtype, text, origin).to_text()
 
 

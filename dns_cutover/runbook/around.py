@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from dns_cutover.records import RRset, RRsetKey
-from dns_cutover.records.name import parent_names
+from dns_cutover.records.name import wildcards_above
 from dns_cutover.timing.exposure import NameContext
 
 
@@ -17,16 +17,14 @@ def wildcards(key: RRsetKey, zone: str) -> tuple[RRsetKey, ...]:
     """The wildcard RRsets that could answer for `key` while nothing is at its name (RFC 4592), nearest first."""
     if key.owner == zone or key.owner.startswith("*."):
         return ()
-    parents = parent_names(key.owner)
-    inside = parents[: parents.index(zone) + 1] if zone in parents else parents if zone == "." else ()
-    return tuple(RRsetKey(key.zone, f"*.{p}", key.rdtype) for p in inside)
+    return tuple(RRsetKey(key.zone, star, key.rdtype) for star in wildcards_above(key.owner, zone))
 
 
 def keys_to_ask(keys: Collection[RRsetKey], names: Mapping[str, str]) -> tuple[RRsetKey, ...]:
     """The RRsets `keys`, and those around them, sorted. `names`: zone reference -> zone name."""
     beside = {RRsetKey(k.zone, k.owner, "CNAME") for k in keys if k.owner != names[k.zone]}
     above = {w for k in keys for w in wildcards(k, names[k.zone])}
-    return tuple(sorted({*keys, *beside, *above}))
+    return tuple(sorted({*keys, *beside, *above}, key=lambda key: key.place))
 
 
 def whole_names(keys: Iterable[RRsetKey]) -> frozenset[tuple[str, str]]:

@@ -24,7 +24,7 @@ from dns_cutover.runbook.model import (
     Window,
     ZoneInfo,
 )
-from dns_cutover.timing.exposure import NameContext, old_lifetime, rollback_lifetime
+from dns_cutover.timing.exposure import NameContext, Tail, old_lifetime, rollback_lifetime
 from dns_cutover.timing.lifetime import CachePolicy
 
 Partition = Callable[[tuple[Change, ...]], tuple[tuple[Change, ...], ...]]
@@ -68,18 +68,23 @@ class _Compiler:
     live: LiveFacts
     partition: Mapping[str, Partition]
     image: dict[RRsetKey, RRset | None]
+    policy: CachePolicy = field(init=False)
     steps: list[Step] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
     final_ttl: dict[RRsetKey, int] = field(default_factory=dict)
-    sibling_ttl: dict[str, int | None] = field(default_factory=dict)
-    at_name: dict[tuple[str, str], list[RRsetKey]] = field(default_factory=dict)
+    at_name: dict[tuple[str, str], list[RRsetKey]] = field(default_factory=dict)  # by zone reference and owner
+    lives: dict[tuple[object, ...], tuple[Tail, Tail]] = field(default_factory=dict)
+    created: dict[str, int | None] = field(default_factory=dict)  # by stage: the TTL that its new RRsets take over
+
+    def __post_init__(self) -> None:
+        self.policy = CachePolicy(tuple(self.plan.ttl.resolver_floor) or (0.0,), self.plan.ttl.client_floor)
+        for key in self.image:
+            self.at_name.setdefault((key.zone, key.owner), []).append(key)
 
 
 def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Mapping[str, Partition]) -> Runbook:
     """The runbook of `plan` against what is live. `partition` by zone reference. Raises DriftFound."""
     c = _Compiler(plan, live, partition, dict(live.rrsets))
-    for key in live.rrsets:
-        c.at_name.setdefault((key.zone, key.owner), []).append(key)
     for segment in _segments(plan):
         _compile_segment(c, segment)
     if c.drifts:
@@ -117,7 +122,7 @@ def _seen(plan: Plan, live: LiveFacts) -> tuple[Seen, ...]:
         for k, found in live.around.items()
         if found is not None and k not in live.rrsets
     )
-    return tuple(sorted((*own, *beside), key=lambda seen: seen.key))
+    return tuple(sorted((*own, *beside), key=lambda seen: seen.key.place))
 
 
 def _segments(plan: Plan) -> list[list[Stage]]:
@@ -128,10 +133,6 @@ def _segments(plan: Plan) -> list[list[Stage]]:
             out.append([])
         out[-1].append(stage)
     return out
-
-
-def _policy(c: _Compiler) -> CachePolicy:
-    return CachePolicy(tuple(c.plan.ttl.resolver_floor) or (0.0,), c.plan.ttl.client_floor)
 
 
 def _gate(c: _Compiler, stage: Stage) -> Convergence:
@@ -150,10 +151,6 @@ def _gate(c: _Compiler, stage: Stage) -> Convergence:
 def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
     first = stages[0]
     planned = {stage.name: expand_changes(c.plan, stage) for stage in stages}
-    for stage in stages:
-        given = [p.ttl for p in planned[stage.name] if p.ttl is not None]
-        live = [r.ttl for p in planned[stage.name] if (r := c.live.rrsets.get(p.key)) is not None]
-        c.sibling_ttl[stage.name] = max(given or live, default=None)
     lower = _lower_edits(c, stages, planned)
     lead = max((_lead(c, first, e) for e in lower), default=0.0)
     if first.wait and lower:
@@ -196,8 +193,10 @@ def _final(c: _Compiler, stage: Stage, planned: PlannedChange, now: RRset | None
     ttl = stage.ttl or c.plan.ttl
     original = c.live.rrsets.get(planned.key)
     if original is None and now is None:
-        sibling = c.sibling_ttl.get(stage.name)
-        return sibling if sibling is not None else _soa_ttl(c, planned.key.zone)
+        if stage.name not in c.created:
+            c.created[stage.name] = _siblings(c, stage)
+        siblings = c.created[stage.name]
+        return siblings if siblings is not None else _soa_ttl(c, planned.key.zone)
     before = original or now
     kept = before.ttl if before else _soa_ttl(c, planned.key.zone)
     match ttl.restore:
@@ -207,6 +206,14 @@ def _final(c: _Compiler, stage: Stage, planned: PlannedChange, now: RRset | None
             return min(int(ttl.lower_to), kept)
         case seconds:
             return int(seconds)
+
+
+def _siblings(c: _Compiler, stage: Stage) -> int | None:
+    """The highest TTL that the stage gives, else the highest that its RRsets have; None if there is none."""
+    planned = expand_changes(c.plan, stage)
+    given = [p.ttl for p in planned if p.ttl is not None]
+    existing = [r.ttl for p in planned if (r := c.live.rrsets.get(p.key)) is not None]
+    return max(given or existing, default=None)
 
 
 def _soa_ttl(c: _Compiler, ref: str) -> int:
@@ -391,11 +398,23 @@ def _write(
 def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
     context = c.live.contexts[change.key]
     # What else is at the name now, as this run has left it so far.
-    others = {
-        k.rdtype: r.ttl
-        for k in c.at_name[change.key.zone, change.key.owner]
-        if (r := c.image[k]) is not None and k != change.key
-    }
-    context = replace(context, existing_ttls={**context.existing_ttls, **others})
-    old, undo = old_lifetime(change, context, _policy(c)), rollback_lifetime(change, context, _policy(c))
+    here = c.at_name.get((change.key.zone, change.key.owner), ())
+    others = {k.rdtype: r.ttl for k in here if k != change.key and (r := c.image.get(k))} if len(here) > 1 else {}
+    existing = {**context.existing_ttls, **others} if others else context.existing_ttls
+    before, after = change.before, change.after
+    # Nothing else decides: ten thousand changes are a handful of cases.
+    case = (
+        change.key.rdtype,
+        before.ttl if before is not None else None,
+        after.ttl if after is not None else None,
+        before == after,
+        context.negative_ttl,
+        context.wildcard_ttl,
+        context.name_exists,
+        tuple(existing.items()),
+    )
+    if case not in c.lives:
+        context = replace(context, existing_ttls=existing)
+        c.lives[case] = old_lifetime(change, context, c.policy), rollback_lifetime(change, context, c.policy)
+    old, undo = c.lives[case]
     return Exposure(change.key, old.seconds, old.why, undo.seconds, undo.why)

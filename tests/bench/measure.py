@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import time
@@ -32,42 +33,57 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One question put to several subjects under the same conditions. The first is ours; `ratio` is ours / theirs."""
+    """One question put to several subjects under the same conditions. The first of each unit is ours."""
 
     name: str
     question: str
     series: tuple[Series, ...]
 
-    def ratio(self, other: Series) -> float:
-        return self.series[0].median / other.median
+    def ratio(self, other: Series) -> float | None:
+        """Ours / theirs in the same unit; None for ours."""
+        ours = next(s for s in self.series if s.unit == other.unit)
+        return ours.median / other.median if ours is not other else None
 
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "question": self.question,
             "series": [{**asdict(s), "median": s.median, "spread": s.spread} for s in self.series],
-            "ratios": {s.subject: self.ratio(s) for s in self.series[1:]},
+            "ratios": {f"{s.subject} ({s.unit})": r for s in self.series if (r := self.ratio(s)) is not None},
         }
 
 
-def seconds(command: Sequence[str]) -> float:
-    """Wall time of one run. Raises CalledProcessError: a command that fails quickly must not win."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one run took, in seconds: on the clock, and of a processor."""
+
+    wall: float
+    cpu: float
+
+
+def taken(command: Sequence[str]) -> Taken:
+    """One run. Raises CalledProcessError: a command that fails quickly must not win."""
     # Compiled modules are what people have; without them the parser would be measured.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    began = time.perf_counter()
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
-    return time.perf_counter() - began
+    quiet = subprocess.DEVNULL
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdin=quiet, stdout=quiet, stderr=quiet, env=environment)
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Taken(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def in_turn(commands: Mapping[str, Sequence[str]], rounds: int) -> tuple[Series, ...]:
+def in_turn(commands: Mapping[str, Sequence[str]], rounds: int, *, cpu: bool = False) -> tuple[Series, ...]:
     """Each command once per round, so that whatever else the machine does falls on all of them alike.
 
-    The order is turned round every time, and a first round that fills the file cache is not counted.
+    The order is turned round every time, and a first round that fills the file cache is not counted. `cpu`: the
+    processor's time too, which other work on the machine disturbs less, as further series in "ms of CPU".
     """
-    taken: dict[str, list[float]] = {subject: [] for subject in commands}
+    runs: dict[str, list[Taken]] = {subject: [] for subject in commands}
     for subject in commands:
-        seconds(commands[subject])
+        taken(commands[subject])
     for number in range(rounds):
         for subject in list(commands)[:: 1 if number % 2 else -1]:
-            taken[subject].append(seconds(commands[subject]) * 1000)
-    return tuple(Series(subject, "ms", tuple(samples)) for subject, samples in taken.items())
+            runs[subject].append(taken(commands[subject]))
+    walls = tuple(Series(subject, "ms", tuple(run.wall * 1000 for run in each)) for subject, each in runs.items())
+    cpus = (Series(subject, "ms of CPU", tuple(run.cpu * 1000 for run in each)) for subject, each in runs.items())
+    return (*walls, *cpus) if cpu else walls

@@ -14,8 +14,14 @@ from measure import Comparison
 from rich.console import Console
 from rich.table import Table
 from startup import startup
+from validating import large, live, many
 
-BENCHMARKS: dict[str, Callable[[int], Comparison]] = {"startup": startup}
+BENCHMARKS: dict[str, Callable[[int], Comparison]] = {
+    "startup": startup,
+    "large": large,
+    "many": many,
+    "live": live,  # the last one: from then on this process is in a network of its own
+}
 
 
 def machine() -> dict[str, object]:
@@ -28,10 +34,11 @@ def table(comparison: Comparison) -> Table:
     out.add_column("subject")
     for heading in ("median", "± quartile", "ours / theirs", "n"):
         out.add_column(heading, justify="right")
-    for number, series in enumerate(comparison.series):
-        ratio = f"{comparison.ratio(series):.2f}" if number else ""
+    for series in comparison.series:
+        ratio = comparison.ratio(series)
+        shown = f"{ratio:.2f}" if ratio is not None else ""
         spread = f"{series.spread:.1f} {series.unit}"
-        out.add_row(series.subject, f"{series.median:.1f} {series.unit}", spread, ratio, str(len(series.samples)))
+        out.add_row(series.subject, f"{series.median:.1f} {series.unit}", spread, shown, str(len(series.samples)))
     return out
 
 

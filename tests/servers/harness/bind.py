@@ -17,6 +17,7 @@ class Bind(Authority):
     """`named` as primary: updates by policy, NOTIFY to its secondaries without delay, IXFR for the key.
 
     `policy` is the text of `update-policy` for every zone, or for single ones in `policies` by origin.
+    `open_transfers`: everybody may have the zones by AXFR, without the key.
     """
 
     program = "named"
@@ -29,10 +30,13 @@ class Bind(Authority):
         zones: list[Zone],
         secondaries: Sequence[str] = (),
         policy: str = FULL_POLICY,
+        *,
+        open_transfers: bool = False,
     ) -> None:
         super().__init__(directory, address, zones)
         self.secondaries = secondaries
         self.policy = policy
+        self.open_transfers = open_transfers
         self.policies: dict[str, str] = {}
 
     def files(self) -> Mapping[str, str]:
@@ -40,6 +44,7 @@ class Bind(Authority):
         here = self.directory
         notified = " ".join(f'{address} key "{KEY_NAME}";' for address in self.secondaries)
         key = f'key "{KEY_NAME}" {{ algorithm {KEY_ALGORITHM}; secret "{KEY_SECRET}"; }};\n'
+        allowed = "any" if self.open_transfers else f'key "{KEY_NAME}"'
         options = f"""\
             options {{
               directory "{here}"; pid-file none; session-keyfile "{here}/session.key"; lock-file none;
@@ -48,7 +53,7 @@ class Bind(Authority):
               recursion no; allow-query {{ any; }}; dnssec-validation no; empty-zones-enable no;
               notify explicit; also-notify {{ {notified} }}; notify-delay 0;
               serial-query-rate 1000; notify-rate 1000; startup-notify-rate 1000;
-              allow-transfer {{ key "{KEY_NAME}"; }}; max-ixfr-ratio unlimited; querylog yes;
+              allow-transfer {{ {allowed}; }}; max-ixfr-ratio unlimited; querylog yes;
               max-cache-size 8M;
             }};
             controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "{KEY_NAME}"; }}; }};

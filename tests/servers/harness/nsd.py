@@ -14,14 +14,23 @@ from .zones import KEY_ALGORITHM, KEY_NAME, KEY_SECRET, Zone
 class Nsd(Authority):
     """`nsd` with zones of its own, or as secondary of `primary` by NOTIFY and IXFR.
 
-    As a secondary it takes nothing but the names from `zones`.
+    As a secondary it takes nothing but the names from `zones`. `open_transfers`: everybody may have the zones by AXFR.
     """
 
     program = "nsd"
 
-    def __init__(self, directory: Path, address: str, zones: list[Zone], primary: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        address: str,
+        zones: list[Zone],
+        primary: str | None = None,
+        *,
+        open_transfers: bool = False,
+    ) -> None:
         super().__init__(directory, address, zones)
         self.primary = primary
+        self.open_transfers = open_transfers
 
     def files(self) -> Mapping[str, str]:
         """nsd.conf, and zone texts where it is no secondary."""
@@ -75,6 +84,8 @@ class Nsd(Authority):
         text = f'zone:\n  name: "{zone.origin}"\n  zonefile: "{zone.filename}"\n'
         if self.primary is not None:
             text += f"  request-xfr: {self.primary} {KEY_NAME}\n  allow-notify: {self.primary} {KEY_NAME}\n"
+        if self.open_transfers:
+            text += "  provide-xfr: 127.0.0.0/8 NOKEY\n"
         return text
 
     def command(self) -> Sequence[str]:
