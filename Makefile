@@ -45,13 +45,14 @@ test: install servers ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds 
 simulate: install ## random stories of runs with faults, over all cores; SEEDS=10000 FIRST=0
 	@$(BIN)/python -m tests.simulation.seeds --count $(SEEDS) $(FIRST)
 
-lint: install ## formatting, types, arrows between packages, dependencies, spelling
+lint: install ## formatting, types, arrows between packages, dependencies, spelling, shell scripts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry .
 	@$(BIN)/codespell .
+	@$(BIN)/shellcheck --severity=warning .ci/run .ci/servers .ci/venv integrations/github/*.sh
 
 format: install ## rewrite the code as `make lint` wants it
 	@$(BIN)/ruff check --fix .

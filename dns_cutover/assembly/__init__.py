@@ -3,6 +3,7 @@
 Backends are imported when they are named.
 """
 
+from dns_cutover.assembly.beginning import Surveyed, check_beginning, survey
 from dns_cutover.assembly.examining import Examined, Request, examine, examine_all
 from dns_cutover.assembly.looking import Live, look, look_again, partitions
 from dns_cutover.assembly.setting import LabOverrides, Setting
@@ -14,6 +15,8 @@ __all__ = [
     "Live",
     "Request",
     "Setting",
+    "Surveyed",
+    "check_beginning",
     "examine",
     "examine_all",
     "live_lookup",
@@ -23,5 +26,6 @@ __all__ = [
     "ports",
     "provider",
     "resolver_endpoints",
+    "survey",
     "target_resolve",
 ]

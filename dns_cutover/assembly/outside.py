@@ -20,7 +20,7 @@ async def certificates(subject: Subject) -> tuple[Certificate, ...]:
 
     Connects to addresses that the plan names, or that live DNS gives for its targets. Never raises for the network.
     """
-    from dns_cutover.checks.moves import new_endpoints, old_endpoints
+    from dns_cutover.checks.addresses import new_endpoints, old_endpoints
     from dns_cutover.checks.world import Certificate
     from dns_cutover.probes.certificate import read_certificates
 

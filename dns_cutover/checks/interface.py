@@ -10,9 +10,10 @@ from typing import Literal
 
 from dns_cutover.checks.together import Together
 from dns_cutover.checks.world import World
+from dns_cutover.checks.written import Written, written_changes
 from dns_cutover.lookup.views import LiveView, NameView
 from dns_cutover.plan.expand import PlannedChange, expand_changes, zone_names
-from dns_cutover.plan.finding import Severity
+from dns_cutover.plan.finding import PLAN_CHECKS, Severity
 from dns_cutover.plan.loader import LoadedPlan
 from dns_cutover.plan.models import Stage
 from dns_cutover.plan.places import Path
@@ -33,7 +34,8 @@ it is asked for by an option.
 class Example:
     """A situation in which a check speaks, or one in which it is silent. Tests run it, and the documentation shows it.
 
-    `plan` is YAML that replaces or adds top-level keys of a standard plan for example.test (`stages` above all).
+    `plan` is YAML that replaces or adds top-level keys of a standard plan for example.test (`stages` above all); with
+    `whole` it is the whole file.
     `zone` is zone text (origin example.test.) that every server has beside SOA and NS. `secondary` is the zone text of
     a second server that differs. `elsewhere` is zone text (absolute names) of what other authorities serve: targets,
     and what the parent has for example.test. (NS, DS). `facts` is what no zone text can say, by the names of
@@ -48,6 +50,7 @@ class Example:
     note: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
     other: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,22 @@ def check_between(
     return make
 
 
+def loader_check(
+    id: str,  # noqa: A002 - the word people use for it
+    severity: Severity,
+    rationale: str,
+    *,
+    why: str,
+    hint: str,
+    source: str,
+    fires: Example,
+    silent: Example,
+) -> Check:
+    """A check that the loader makes while it reads the plan; its title is the one in `PLAN_CHECKS`."""
+    title = PLAN_CHECKS[id]
+    return Check(id, severity, title, why, " ".join(rationale.split()), hint, source, fires, silent)
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
     """One planned change with its stage and its place in the plan. `n` counts stages from 0; `label` is for people."""
@@ -201,6 +220,11 @@ class Subject:
     def touched(self) -> frozenset[RRsetKey]:
         """Every RRset that some stage changes."""
         return frozenset(c.key for c in self.changes)
+
+    @cached_property
+    def written(self) -> tuple[Written, ...]:
+        """Every change as it is written, in the plan's order."""
+        return tuple(written_changes(self.loaded.plan, self.names))
 
     @cached_property
     def images(self) -> Sequence[Mapping[RRsetKey, tuple[str, ...] | None]]:

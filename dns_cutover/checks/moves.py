@@ -1,171 +1,165 @@
-"""What a plan does to the addresses of names across all its stages: where they were, where they go. Pure."""
+"""What a plan's texts say and where they stand, and which changes users notice. Pure; shared by families."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
-from dns_cutover.checks.interface import Located, Subject, added
-from dns_cutover.plan.expand import within
-from dns_cutover.records import RRsetKey
-from dns_cutover.records.fields import service_binding
-from dns_cutover.records.name import parent_names
-from dns_cutover.records.targets import targets_of
+from dns_cutover.checks.interface import Located, Subject
+from dns_cutover.plan.expand import rdata_value
+from dns_cutover.plan.models import (
+    CommandProbe,
+    DnsProbe,
+    HttpProbe,
+    Plan,
+    ProbeConfig,
+    SmtpProbe,
+    Stage,
+    TcpProbe,
+)
+from dns_cutover.plan.places import Path
+from dns_cutover.records import absolute_name, canonical_type
+from dns_cutover.records.targets import POSITIONS
+from dns_cutover.timing.lifetime import CachePolicy, lifetime
 
-Values = tuple[str, ...] | Literal["unknown"] | None
-
-# Names that public DNS does not have (RFC 6761, RFC 6762, RFC 8375, and .internal): other rules hold below them.
-_SPECIAL = ("test.", "example.", "invalid.", "localhost.", "local.", "internal.", "home.arpa.")
-_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*\.")
-_MAX_LINKS = 8  # aliases that are followed
-_HTTPS_PORT = 443
-
-
-def values_at(subject: Subject, n: int, key: RRsetKey) -> Values:
-    """What the RRset is before stage n, as far as is known; before stage 0 it is what is live."""
-    return subject.images[n].get(key, "unknown")
-
-
-def at_last(subject: Subject, key: RRsetKey) -> Values:
-    """What the RRset is in the end."""
-    return values_at(subject, len(subject.loaded.plan.stages), key)
+# Types that decide where a service is found. TXT, CAA and the like change what is said about it.
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60))
+SERVICE_TYPES = frozenset({"A", "AAAA", "CNAME", "HTTPS", "MX", "NS", "SRV", "SVCB"})
 
 
-def moves_away(subject: Subject, key: RRsetKey) -> bool:
-    """Whether nothing of what is there now is there in the end, and something is: the name moves."""
-    before, after = values_at(subject, 0, key), at_last(subject, key)
-    return isinstance(before, tuple) and isinstance(after, tuple) and not set(before) & set(after)
+def value_path(subject: Subject, change: Located, value: str) -> Path:
+    """Where the canonical `value` that `change` brings is written."""
+    config = change.stage.changes[change.planned.index]
+    origin = subject.names[change.key.zone]
+    for key, texts in (("to", config.to), ("add", config.add)):
+        for k, text in enumerate(texts if isinstance(texts, tuple) else ()):
+            if rdata_value(change.key.rdtype, text, origin) == value:
+                return (*change.path, key, k)
+    return change.path
 
 
-def name_moves(subject: Subject, ref: str, owner: str) -> bool:
-    """The same for a name: of the addresses and aliases that the plan touches none that is there now is there in the
-    end, and others are. An address of the other family that nobody touches does not count.
+def target_word(rdtype: str, text: str) -> str:
+    """The host's name in a value as it is written; empty for types without one."""
+    position, words = POSITIONS.get(rdtype), text.split()
+    return words[position] if position is not None and len(words) > position else ""
+
+
+def by_stage(subject: Subject) -> dict[int, list[Located]]:
+    """The changes of each stage."""
+    out: dict[int, list[Located]] = {}
+    for c in subject.changes:
+        out.setdefault(c.n, []).append(c)
+    return out
+
+
+def replaced(subject: Subject) -> dict[int, list[Located]]:
+    """By stage: the changes after which users find a service elsewhere. Stages without such are left out.
+
+    Names below an underscore label are no services of their own, except those of SRV (RFC 8552): a DKIM key is not
+    connected to. What is new, and what only goes, moves nobody; an address that makes room for an alias, or an alias
+    for an address, does.
     """
-    keys = [k for t in ("A", "AAAA", "CNAME") if (k := RRsetKey(ref, owner, t)) in subject.touched]
-    before = {v for k in keys for v in _known(values_at(subject, 0, k))}
-    after = {v for k in keys for v in _known(at_last(subject, k))}
-    return bool(before and after) and not before & after
-
-
-def _known(values: Values) -> tuple[str, ...]:
-    return values if isinstance(values, tuple) else ()
-
-
-def is_public(subject: Subject, ref: str) -> bool:
-    """Whether the zone is one of public DNS, as far as the plan tells: not below a special name, and its servers are
-    found through its parent and not listed, as for private zones.
-    """
-    zone = subject.names[ref]
-    lookup = subject.loaded.plan.all_zones()[ref].lookup
-    return lookup.authoritative == "auto" and not any(within(zone, special) for special in _SPECIAL)
-
-
-def is_host(owner: str) -> bool:
-    """Whether clients connect to the name: letters, digits and hyphens (RFC 952), perhaps below an asterisk. Names with
-    an underscore are for data about a host (RFC 8552).
-    """
-    return _HOST.fullmatch(owner) is not None
-
-
-def planned_addresses(subject: Subject, n: int, ref: str, owner: str) -> tuple[str, ...] | None:
-    """The addresses that a name has before stage n; empty if it has none, None if it cannot be known."""
-    for _ in range(_MAX_LINKS):
-        own = _own_addresses(subject, n, ref, owner)
-        if isinstance(own, str):
-            owner = own
+    out: dict[int, list[Located]] = {}
+    at_name: dict[tuple[int, str, str], list[Located]] = {}
+    for c in subject.changes:
+        if not serves(c):
             continue
-        if own:
-            return own
-        view = subject.live.targets.get(owner) if subject.live is not None else None
-        if own is None and view is not None and view.asked:
-            return view.addresses
-        return own
-    return None
+        p = c.planned
+        if p.kind == "values" or (p.before is not None and p.after is not None):
+            if p.remove or p.before == "live" or set(p.before or ()) - set(p.after or ()):
+                out.setdefault(c.n, []).append(c)
+        elif p.kind == "set":
+            at_name.setdefault((c.n, c.key.zone, c.key.owner), []).append(c)
+    for (n, _, _), changes in at_name.items():
+        if len({c.planned.after is None for c in changes}) == 2 and any(c.key.rdtype == "CNAME" for c in changes):
+            out.setdefault(n, []).extend(c for c in changes if c.planned.after is not None)
+    return out
 
 
-def _own_addresses(subject: Subject, n: int, ref: str, owner: str) -> tuple[str, ...] | str | None:
-    """Addresses by the plan and the zone's own data, an alias's target, or None: ask elsewhere."""
-    images = subject.images[n]
-    refs = [r for r, zone in subject.names.items() if within(owner, zone)]
-    for r in sorted(refs, key=lambda r: r != ref):
-        stars = (f"*.{a}" for a in parent_names(owner) if within(a, subject.names[r]))
-        for name in (owner, *stars):
-            if alias := images.get(RRsetKey(r, name, "CNAME")):
-                return alias[0]
-            found = [images.get(RRsetKey(r, name, t)) for t in ("A", "AAAA")]
-            if any(found):
-                return tuple(a for values in found for a in values or ())
-        if subject.first_touch.get((r, owner), n) < n and all(
-            RRsetKey(r, owner, t) in images for t in ("A", "AAAA", "CNAME")
-        ):
-            return ()
-    return None
+def serves(change: Located) -> bool:
+    """Whether users find a service by the RRset."""
+    owner, rdtype = change.key.owner, change.key.rdtype
+    return rdtype in SERVICE_TYPES and (rdtype == "SRV" or not (owner.startswith("_") or "._" in owner))
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where clients of `host` connect once the change is made. `host` is the owner name without its final dot."""
-
-    host: str
-    address: str
-    port: int
-    change: Located
-
-    @property
-    def place(self) -> tuple[str, str, int]:
-        """Host, address, port."""
-        return self.host, self.address, self.port
-
-
-def new_endpoints(subject: Subject) -> tuple[Endpoint, ...]:
-    """The new addresses of all changes of A, AAAA, CNAME and HTTPS, each once, in the plan's order."""
-    out: dict[tuple[str, str, int], Endpoint] = {}
-    for change in subject.changes:
-        if is_host(change.key.owner):
-            for address, port in _reached(subject, change):
-                end = Endpoint(change.key.owner.rstrip("."), address, port, change)
-                out.setdefault(end.place, end)
-    return tuple(out.values())
-
-
-def _reached(subject: Subject, change: Located) -> Iterator[tuple[str, int]]:
-    ref, owner = change.key.zone, change.key.owner
-    for value in added(subject, change):
-        match change.key.rdtype:
-            case "A" | "AAAA":
-                yield value, _HTTPS_PORT
-            case "CNAME":
-                yield from _at(planned_addresses(subject, change.n + 1, ref, value), _HTTPS_PORT)
-            case "HTTPS":
-                binding = service_binding("HTTPS", value)
-                target = owner if not targets_of("HTTPS", value) else binding.target
-                port = binding.port or _HTTPS_PORT
-                yield from _at(planned_addresses(subject, change.n + 1, ref, target), port)
-                yield from _at((*binding.items("ipv4hint"), *binding.items("ipv6hint")), port)
-
-
-def _at(addresses: Iterable[str] | None, port: int) -> Iterator[tuple[str, int]]:
-    yield from ((a, port) for a in addresses or ())
-
-
-def old_endpoints(subject: Subject, hosts: Iterable[str]) -> tuple[tuple[str, str, int], ...]:
-    """Where clients of these hosts connect now."""
-    owners = {f"{h}.": h for h in hosts}
-    out: dict[tuple[str, str, int], None] = {}
-    for change in subject.changes:
-        host = owners.get(change.key.owner)
-        if host is not None:
-            for address in planned_addresses(subject, 0, change.key.zone, change.key.owner) or ():
-                out[host, address, _HTTPS_PORT] = None
+def watched(subject: Subject) -> tuple[float | None, ...]:
+    """For how many seconds the probes of each stage ask at most, if nothing is late: from the change until the bake
+    ends. None where the plan alone cannot tell, as for names that are new: the negative TTL decides there.
+    """
+    plan = subject.loaded.plan
+    out: list[float | None] = []
+    for stage in plan.stages:
+        tail, gate = _tail(plan, stage), stage.propagation or plan.propagation
+        out.append(gate.round_gap + tail + stage.bake if tail is not None else None)
     return tuple(out)
 
 
-def ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address, None if it is none."""
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
+def _tail(plan: Plan, stage: Stage) -> float | None:
+    """The most that an old answer can live after the stage's change, by the plan alone; None if that is not known."""
+    tail = 0.0
+    policy = CachePolicy(tuple(plan.ttl.resolver_floor) or (0.0,), plan.ttl.client_floor)
+    for change in stage.changes:
+        if change.from_ == "absent" or not (change.from_ is not None or change.remove):
+            return None
+        tail = lifetime((stage.ttl or plan.ttl).lower_to, policy)
+    return tail
+
+
+def decides(probe: ProbeConfig) -> bool:
+    """Whether the probe's failures count."""
+    return probe.role == "health" and not probe.report_only
+
+
+def additive(change: Located) -> bool:
+    """Whether the change only adds a name or values. A rollback leaves it in place, unless the plan says otherwise."""
+    p = change.planned
+    return bool((p.kind == "set" and p.before is None and p.after) or (p.add and not p.remove))
+
+
+def endpoint(probe: ProbeConfig) -> tuple[object, ...]:
+    """What a probe asks: equal for two probes that see the same thing, whatever they expect of it."""
+    match probe:
+        case TcpProbe() | SmtpProbe():
+            return ("tcp", probe.target.rstrip(".").lower(), probe.port)
+        case HttpProbe():
+            return ("http", probe.url, probe.address)
+        case DnsProbe():
+            return ("dns", absolute_name(probe.question), canonical_type(probe.rrtype), probe.server)
+        case CommandProbe():
+            return ("command", probe.argv)
+
+
+def probe_yaml(change: Located, side: Literal["new", "old"]) -> str:
+    """A probe of one side of a change, to be copied into the plan and completed."""
+    p = change.planned
+    old = (p.before if isinstance(p.before, tuple) else ()) or p.remove
+    values = (p.after or p.add) if side == "new" else old
+    name = f"{change.stage.name[:50]}-{side}"
+    role = ", role: way_back" if side == "old" else ""
+    host = change.key.owner.removesuffix(".").replace("*", "any", 1)
+    value = values[0] if values else side.upper()
+    words = value.split()
+    match change.key.rdtype:
+        case "A" | "AAAA":
+            return f'{{type: http, name: {name}, url: "https://{host}/", address: "{value}"{role}}}'
+        case "MX" if len(words) == 2:
+            target = words[1].removesuffix(".")
+            return f'{{type: tcp, name: {name}, target: {target}, port: 25, expect: "220"{role}}}'
+        case "SRV" if len(words) == 4:
+            return f"{{type: tcp, name: {name}, target: {words[3].removesuffix('.')}, port: {words[2]}{role}}}"
+        case "CNAME" | "HTTPS" | "SVCB" if side == "old":
+            target = words[0] if len(words) == 1 else words[1] if len(words) > 1 and words[1] != "." else "OLD"
+            return f"{{type: tcp, name: {name}, target: {target.removesuffix('.')}, port: 443{role}}}"
+        case "NS":
+            return (
+                f"{{type: dns, name: {name}, question: {host}., rrtype: SOA, server: ADDRESS-OF-{side.upper()}{role}}}"
+            )
+        case _:
+            return f'{{type: http, name: {name}, url: "https://{host}/"{role}}}'
+
+
+def duration(seconds: float) -> str:
+    """A duration as the plan writes it: in the largest unit that leaves a whole number."""
+    whole = round(seconds)
+    if abs(seconds - whole) > 1e-6:
+        return f"{seconds:g}s"
+    return next((f"{whole // size}{unit}" for unit, size in _UNITS if whole and whole % size == 0), f"{whole}s")

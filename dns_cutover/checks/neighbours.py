@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dns_cutover.checks.addresses import at_last, name_moves
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, check
 from dns_cutover.checks.marks import ADDRESSES, challenge_name, octodns_mark, octodns_meta, registry_marks, text_of
-from dns_cutover.checks.moves import at_last, name_moves
 from dns_cutover.checks.world import OwnedRecords
 from dns_cutover.records import RRset, RRsetKey
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator
 
+from dns_cutover.checks.addresses import ip, is_host, is_public, moves_away, planned_addresses, values_at
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
-from dns_cutover.checks.moves import ip, is_host, is_public, moves_away, planned_addresses, values_at
 from dns_cutover.records import RRsetKey
 from dns_cutover.records.fields import ServiceBinding, service_binding
 from dns_cutover.records.targets import targets_of

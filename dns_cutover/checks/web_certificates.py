@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from dns_cutover.checks.addresses import Endpoint, at_last, is_host, is_public, name_moves, new_endpoints, old_endpoints
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, check
-from dns_cutover.checks.moves import Endpoint, at_last, is_host, is_public, name_moves, new_endpoints, old_endpoints
 from dns_cutover.checks.world import Certificate
 from dns_cutover.plan.expand import within
 from dns_cutover.records import RRset, RRsetKey

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dns_cutover.cli.common import json_text, write_text
+from dns_cutover.cli.complete import check_ids
 from dns_cutover.errors import UsageError
 
 
@@ -27,7 +28,10 @@ def register(app: typer.Typer) -> None:
 
 
 def checks(
-    check: Annotated[str | None, typer.Argument(metavar="ID", help="One check, such as DC401; default: all.")] = None,
+    check: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="One check, such as DC401; default: all.", autocompletion=check_ids),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to show them.")] = Format.TEXT,
 ) -> None:
     """List the checks of validate, or explain one."""

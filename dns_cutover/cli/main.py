@@ -10,7 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from dns_cutover import __version__
-from dns_cutover.cli import check, checks, demo, events, export, preview, reference, run, status, steer, validate
+from dns_cutover.cli import (
+    check,
+    checks,
+    demo,
+    events,
+    export,
+    init,
+    preview,
+    reference,
+    run,
+    status,
+    steer,
+    validate,
+)
 from dns_cutover.cli.common import Globals
 from dns_cutover.errors import CutoverError
 
@@ -23,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Plan DNS migrations and carry them out with respect for TTLs.",
 )
-for verb in (validate, preview, run, status, events, steer, check, checks, export, reference, demo):
+for verb in (init, validate, preview, run, status, events, steer, check, checks, export, reference, demo):
     verb.register(app)
 
 

@@ -87,8 +87,11 @@ def _person() -> str:
 
 
 def _bytes(source: Path) -> bytes:
+    from dns_cutover.runbook.codec import MAX_BYTES
+
     try:
-        return source.read_bytes()
+        with source.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as exc:
         raise Unavailable(f"{source} cannot be read", exc.strerror or "") from None
 

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 def write_runbook(path: Path, book: Runbook, *, force: bool) -> None:
     """Write the runbook, over an older one of the same plan, or with `force` over any file.
 
-    Raises UsageError if something else is there, Unavailable if it cannot be written.
+    Raises UsageError if something else is there, Unavailable if it cannot be read or written.
     """
     from dns_cutover.runbook.codec import runbook_file
 
     data = runbook_file(book)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no file that can be replaced", "", ("-o mail.runbook.json",))
     try:
         there = path.read_bytes() if path.exists() else None
     except OSError as exc:

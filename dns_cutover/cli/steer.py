@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from dns_cutover.cli.common import Globals
+from dns_cutover.cli.complete import run_ids
 from dns_cutover.errors import Declined, UsageError
 
 if TYPE_CHECKING:
     from dns_cutover.engine.events import Verb
 
 Result = TypeVar("Result")
-Run = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
+Run = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.", autocompletion=run_ids)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Events = Annotated[Path | None, typer.Option(help="Append events as JSON lines; - is standard output.")]
 By = Annotated[str | None, typer.Option("--by", help="Who says so.")]

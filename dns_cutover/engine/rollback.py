@@ -95,6 +95,9 @@ def _undo_stage(
     for w in written:
         edits, exposures = [], []
         by_key = {c.key: c for c in w.changes}
+        lives: dict[RRsetKey, list[Exposure]] = {}
+        for x in w.exposures:
+            lives.setdefault(x.key, []).append(x)
         for edit in w.edits:
             change = by_key.get(edit.key)
             if change is None or (is_additive(edit) and book.rollback.additive == "keep"):
@@ -105,9 +108,7 @@ def _undo_stage(
             longer = max(0, now.ttl - change.after.ttl) if now is not None and change.after is not None else 0
             image[edit.key] = change.before
             undone.add(edit.key)
-            exposures += [
-                replace(x, old_s=x.undo_s + longer, old_why=x.undo_why) for x in w.exposures if x.key == edit.key
-            ]
+            exposures += [replace(x, old_s=x.undo_s + longer, old_why=x.undo_why) for x in lives.get(edit.key, ())]
         if edits:
             zone = edits[0].key.zone
             steps.append(Step(f"undo:{w.step}", StepKind.APPLY, stage, zone, tuple(edits), tuple(exposures), gate=gate))

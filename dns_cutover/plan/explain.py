@@ -23,6 +23,11 @@ _ITEMS = {
     "zones": "a zone",
     "resolvers": "a resolver",
 }
+# Where the message says it all, the next act.
+_HINTS = {
+    "DC106": "dns-cutover schema prints what each key takes",
+    "DC120": "write from and to, or add and remove, or ttl alone",
+}
 _KINDS = {
     "string_type": "a text is needed here: put it in quotes",
     "tuple_type": "a list is needed here, such as [a, b]",
@@ -123,6 +128,7 @@ def explain(doc: Document, file: str, path: Path, error: Any) -> Finding:
             text = str(error["msg"])
             message = f"{last or 'the plan'}: {_KINDS.get(kind, text[:1].lower() + text[1:])}"
     stage, record = about(doc, path)
+    hint = hint or _HINTS.get(check, "")
     return Finding(
         check, "error", message, hint, file, where.line, where.column, where.end_column, why, stage=stage, record=record
     )

@@ -217,7 +217,10 @@ def _blame(c: _Checker, stage: Stage, change: ChangeConfig, where: Path) -> None
         except InvalidName as exc:
             c.add("DC110", str(exc), "write a name", path, stage=stage.name)
         except InvalidRdata as exc:
-            c.add("DC112", str(exc), f"write {rdtype} data as in zone files", path, stage=stage.name)
+            hint = f"write {rdtype} data as in zone files"
+            if rdtype == "TXT" and value.startswith('"'):
+                hint = "write the text alone, without quotes: it is quoted and split when it is published"
+            c.add("DC112", str(exc), hint, path, stage=stage.name)
 
 
 def _located(c: _Checker, path: Path, values: tuple[str, ...]) -> list[tuple[Path, str]]:
@@ -233,7 +236,7 @@ def _blame_owner(c: _Checker, stage: Stage, owner: str, given: tuple[str, ...], 
         c.add("DC110", str(exc), hint, at, stage=stage.name)
         return
     if outside or not refs:
-        zone = f"the zone {c.names[outside[0]]}" if outside else "all zones of the plan"
+        zone = f"the zone {c.names[outside[0]][:-1] or '.'}" if outside else "all zones of the plan"
         hint = "a name without a final dot is relative to the zone"
         c.add("DC111", f"{owner[:300]} is outside {zone}", hint, at, stage=stage.name)
 
@@ -250,7 +253,7 @@ def _check_final_dots(
     for m, owner in enumerate(owners(change)):
         if owner == bare or owner.endswith("." + bare):
             path = (*where, "names", m) if change.names else (*where, "name")
-            message = f"{owner[:200]} means {owner[:200]}.{zone}"
+            message = f"{owner[:200]} without a final dot means {owner[:200]}.{bare}"
             hint = f"write {owner[:200]}. or leave out {bare}"
             c.add("DC124", message, hint, path, stage=stage.name, why=why, severity="warning")
     position = _TARGETS.get(planned[0].key.rdtype)
@@ -264,7 +267,7 @@ def _check_final_dots(
             target = _word(value, position)
             repeats = target == bare or target.endswith("." + bare)
             if repeats or (elsewhere and "." in target and not target.endswith(".")):
-                message = f"{target[:200]} means {target[:200]}.{zone}"
+                message = f"{target[:200]} without a final dot means {target[:200]}.{bare}"
                 c.add("DC124", message, f"write {target[:200]}.", path, stage=stage.name, why=why, severity="warning")
 
 

@@ -31,7 +31,8 @@ def substitute(doc: Document, given: Mapping[str, str]) -> Substitution:
     """`given` (from `--var`) overrides the plan's own `variables`; what the plan does not declare is undefined."""
     root = doc.data
     own = _declared(doc)
-    values = {**own, **{k: v for k, v in given.items() if k in own}}
+    # In the file `$${` is how the text `${` is written; on the command line a value is what it is.
+    values = {k: v.replace("$${", "${") for k, v in own.items()} | {k: v for k, v in given.items() if k in own}
     out = Substitution(root, frozenset(own))
     used: set[str] = set()
     filled = 0

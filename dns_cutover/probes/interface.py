@@ -17,6 +17,11 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
+KINDS = ("tcp", "http", "dns", "command")
+"""The types of probe that this version can run; the plan format knows more."""
+MAX_TIMEOUT = 600.0
+"""Seconds: no runbook makes a probe hang for longer."""
+
 Role = Literal["health", "way_back", "control"]
 
 

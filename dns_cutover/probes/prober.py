@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING
 from dns_cutover.clock import Clock
 from dns_cutover.errors import CutoverError, UsageError
 from dns_cutover.probes.detail import shown
-from dns_cutover.probes.interface import ProbeResult, ProbeSpec, Verdict
+from dns_cutover.probes.interface import MAX_TIMEOUT, ProbeResult, ProbeSpec, Verdict
 from dns_cutover.probes.resolve import Resolve, system_resolve
 
 if TYPE_CHECKING:
     from dns_cutover.probes.kind import Kind
-
-KINDS = ("tcp", "http", "dns", "command")
-MAX_TIMEOUT = 600.0  # seconds: no runbook makes a probe hang for longer
 
 # Makes a kind when its first probe is asked, so that nothing is imported that no probe needs.
 KindFactory = Callable[[], "Kind"]
 
 
 def builtin_kinds(resolve: Resolve, *, allow_commands: bool) -> Mapping[str, KindFactory]:
-    """A factory for each of KINDS. That of `command` raises UsageError unless commands are allowed."""
+    """A factory for each of `interface.KINDS`. That of `command` raises UsageError unless commands are allowed."""
 
     def tcp() -> Kind:
         from dns_cutover.probes.tcp import TcpKind

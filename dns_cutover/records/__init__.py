@@ -2,7 +2,7 @@
 
 from dns_cutover.records.edit import Change, Edit, Mismatch, SetEdit, ValueEdit, inverse, realise, satisfied
 from dns_cutover.records.name import InvalidName, absolute_name, relative_name
-from dns_cutover.records.rdata import InvalidRdata, canonical_rdata, canonical_type, quote_text
+from dns_cutover.records.rdata import InvalidRdata, canonical_rdata, canonical_type, quote_text, text_strings
 from dns_cutover.records.rrset import RRset, RRsetKey
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "realise",
     "relative_name",
     "satisfied",
+    "text_strings",
 ]

@@ -85,6 +85,7 @@ def is_below(owner: str, zone: str) -> bool:
     return dns.name.from_text(owner).is_subdomain(dns.name.from_text(zone))
 
 
+@lru_cache(maxsize=65536)
 def parent_names(owner: str) -> tuple[str, ...]:
     """All ancestors of `owner`, nearest first, without `owner` and without the root."""
     if "\\" not in owner:

@@ -42,6 +42,13 @@ def quote_text(value: str | bytes) -> str:
     return " ".join(f'"{_escape(chunk)}"' for chunk in chunks)
 
 
+def text_strings(value: str) -> tuple[str, ...]:
+    """The strings of TXT RDATA in zone-file form; octets that are no UTF-8 are replaced. Raises InvalidRdata."""
+    rdata = parse_rdata("TXT", value)
+    strings: tuple[bytes, ...] = getattr(rdata, "strings", ())
+    return tuple(s.decode(errors="replace") for s in strings)
+
+
 def _escape(chunk: bytes) -> str:
     out = []
     for octet in chunk:
@@ -64,7 +71,7 @@ def parse_rdata(rdtype: str, text: str, origin: str | None = None) -> dns.rdata.
         rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), tok, base, relativize=False)
         rdata.to_wire()  # some limits show only in wire format
     except (dns.exception.DNSException, ValueError, UnicodeError, OverflowError, IndexError) as exc:
-        raise InvalidRdata(f"{text!r} is not {rdtype} data: {exc or type(exc).__name__}") from None
+        raise InvalidRdata(f"{text!r} is not {rdtype} data: {str(exc).rstrip('.') or type(exc).__name__}") from None
     return canonical(rdata)
 
 
@@ -94,6 +101,11 @@ def canonical_rdata(rdtype: str, text: str, origin: str | None = None) -> str:
     """`text` (zone-file form, names relative to `origin`) in canonical zone-file form. Raises InvalidRdata."""
     if rdtype == "A" and _PLAIN_IPV4.fullmatch(text):
         return text
+    return _canonical_rdata(rdtype, text, origin)
+
+
+@lru_cache(maxsize=65536)
+def _canonical_rdata(rdtype: str, text: str, origin: str | None) -> str:
     return parse_rdata(rdtype, text, origin).to_text()
 
 

@@ -91,9 +91,9 @@ def ttl_words(c: StageChange) -> str:
 
 def notes(book: Runbook, c: StageChange, changes: Iterable[StageChange]) -> list[str]:
     """Deliberate acts: what the plan allows by name."""
-    beside = {o.key.rdtype for o in changes if o.key.owner == c.key.owner and o.key.zone == c.key.zone and o.after}
     out = []
     if c.verb == "delete":
+        beside = {o.key.rdtype for o in changes if (o.key.zone, o.key.owner) == (c.key.zone, c.key.owner) and o.after}
         mx = ["last_mx"] if c.key.rdtype == "MX" else []
         acts = [act for act in ("delete", *mx) if act in book.allow]
         room = ", ".join(sorted(beside))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, TypeAlias
 
 from dns_cutover.report.words import offset, safe, to_ascii, utc
@@ -33,23 +33,17 @@ class Look:
         return utc(ts) if self.zone is None else datetime.fromtimestamp(ts, self.zone).strftime("%a %d %b %H:%M")
 
     def time(self, ts: float, now: float, *, seconds: bool = False) -> str:
-        """`15:24` when less than a day away, else `Tue 24 Mar 15:24`; in UTC the same with Z."""
-        when = datetime.fromtimestamp(ts, self.zone) if self.zone is not None else _in_utc(ts)
+        """`15:24` on the day of `now`, `Wed 09:00` less than a day away, else `Tue 24 Mar 15:24`; UTC with Z."""
+        when, today = (datetime.fromtimestamp(t, self.zone or UTC) for t in (ts, now))
         clock = "%H:%M:%S" if seconds else "%H:%M"
-        text = when.strftime(clock if abs(ts - now) < 86400 else f"%a %d %b {clock}")
-        return text if self.zone is not None else f"{text}Z"
+        day = "" if when.date() == today.date() else "%a " if abs(ts - now) < 86400 else "%a %d %b "
+        return when.strftime(day + clock) + ("" if self.zone is not None else "Z")
 
     def full(self, ts: float) -> str:
         """`Tue 10 Mar 13:40:02 +01:00`, or ISO 8601 in UTC."""
         if self.zone is None:
             return utc(ts)
         return f"{datetime.fromtimestamp(ts, self.zone).strftime('%a %d %b %H:%M:%S')} {offset(ts, self.zone)}"
-
-
-def _in_utc(ts: float) -> datetime:
-    from datetime import UTC
-
-    return datetime.fromtimestamp(ts, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +99,21 @@ def _folded(text: Text, width: int, hang: int) -> Iterable[Text]:
     while at < len(plain):
         end = _fits(plain, at, room)
         if end < len(plain):
-            blank = plain.rfind(" ", at + 1, end + 1)
+            blank = _break(plain, at, end)
             end = blank + 1 if blank > at and plain[at:blank].strip() else end
         cuts.append(end)
         at, room = end, width - hang
     for n, piece in enumerate(text.divide(cuts[:-1])):
         piece.rstrip()
         yield piece if n == 0 else Text.assemble(" " * hang, piece)
+
+
+def _break(plain: str, at: int, end: int) -> int:
+    """The last blank at which the line may end; not the one between a number and its unit. -1: there is none."""
+    blank = plain.rfind(" ", at + 1, end + 1)
+    while blank > at and plain[blank - 1].isdigit() and plain[blank + 1 : blank + 3].rstrip() == "s":
+        blank = plain.rfind(" ", at + 1, blank)
+    return blank
 
 
 def _fits(plain: str, at: int, room: int) -> int:

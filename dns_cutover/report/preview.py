@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dns_cutover.probes.interface import ProbeSpec
 from dns_cutover.records import RRsetKey, SetEdit
 from dns_cutover.records.name import relative_name
 from dns_cutover.report.diff import groups, stage_diff
@@ -142,7 +143,7 @@ def _gate(book: Runbook, step: Step, look: Look) -> Iterator[Line]:
                 yield _item("same", plural(len(kept), "record"), f"{labels}, before and after")
         case StepKind.BAKE:
             for p in step.probes:
-                effect = _effect(p.role, p.consecutive_failure_limit, p.failure_limit, report_only=p.report_only)
+                effect = _effect(p, goes_back=_goes_back(book, step.stage))
                 target = look.safe(_target(p.options))
                 yield _item("probe", look.safe(p.name), f"{p.type}{target} every {_seconds(p.interval)}, {effect}")
             if step.seconds:
@@ -166,18 +167,26 @@ def _seconds(value: float) -> str:
     return f"{value:g} s" if value < 60 else brief(value)
 
 
-def _effect(role: str, in_a_row: int | None, in_all: int | None, *, report_only: bool) -> str:
-    if report_only:
+def _goes_back(book: Runbook, stage: str) -> bool:
+    """Whether a failure in the stage rolls back by itself."""
+    commit = next(s.commit for s in book.stages if s.name == stage)
+    return book.rollback.automatic and commit != "before"
+
+
+def _effect(probe: ProbeSpec, *, goes_back: bool) -> str:
+    if probe.report_only:
         return "only reported"
-    match role:
+    match probe.role:
         case "way_back":
             return "says if a rollback would help"
         case "control":
             return "if it fails too, the fault is ours"
         case _:
-            limits = [f"{in_a_row} in a row"] if in_a_row is not None else []
-            limits += [f"{in_all} in all"] if in_all is not None else []
-            return f"{' or '.join(limits)} failed: roll back" if limits else "no bound on failures"
+            row, total = probe.consecutive_failure_limit, probe.failure_limit
+            limits = [f"{row} in a row"] if row is not None else []
+            limits += [f"{total} in all"] if total is not None else []
+            act = "roll back" if goes_back else "hold, a person decides"
+            return f"{' or '.join(limits)} failed: {act}" if limits else "no bound on failures"
 
 
 def window_words(window: Window) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from dns_cutover.records import RRset, SetEdit
 from dns_cutover.report.foreseen import Foreseen, foresee
 from dns_cutover.report.words import utc
 from dns_cutover.runbook.changes import StageChange
-from dns_cutover.runbook.model import Runbook, Step, StepKind
+from dns_cutover.runbook.model import Runbook, Step, StepKind, Window
 from dns_cutover.runbook.otherwise import Otherwise
 
 
@@ -89,13 +89,18 @@ def _stage(book: Runbook, name: str) -> dict[str, Any]:
         "wait_s": next((s.seconds for s in reversed(own) if s.kind is StepKind.WAIT), None),
         "bake_s": next((s.seconds for s in own if s.kind is StepKind.BAKE), 0.0),
         "confirm": [asdict(s.confirm) for s in own if s.confirm is not None],
-        "window": next((asdict(s.window) for s in own if s.window is not None), None),
+        "window": next((_window(s.window) for s in own if s.window is not None), None),
         "probes": [
             {"name": p.name, "type": p.type, "role": p.role, "interval_s": p.interval, "options": dict(p.options)}
             for p in next((s.probes for s in own if s.kind is StepKind.BAKE), ())
         ],
         "unchanged": _unchanged(book, own),
     }
+
+
+def _window(window: Window) -> dict[str, Any]:
+    """ISO weekdays, local times."""
+    return {"days": list(window.days), "from": window.start, "to": window.end, "timezone": window.timezone}
 
 
 def _unchanged(book: Runbook, own: list[Step]) -> list[dict[str, Any]]:

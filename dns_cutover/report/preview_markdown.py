@@ -12,6 +12,7 @@ from dns_cutover.report.markdown import COMMENT_LIMIT, block, code, cut, inline,
 from dns_cutover.report.preview import CROSS_ZONES, gate_lines, provider_words, worst_rows
 from dns_cutover.report.timeline_picture import picture
 from dns_cutover.report.words import bound, duration, mark, plural, safe, utc
+from dns_cutover.runbook.changes import StageChange
 from dns_cutover.runbook.model import Runbook, StepKind
 
 VALUES, CHARACTERS = 20, 500
@@ -52,18 +53,11 @@ def _changes(f: Foreseen, room: int) -> str:
     for stage in f.book.stages:
         own = f.stage(stage.name)
         title = f"**{inline(stage.name)}**" + (f" {inline(stage.summary)}" if stage.summary else "")
-        text, fits = f"{title} · {plural(len(own), 'change')}\n\n", 0
-        blocks: list[str] = []
+        title += f" · {plural(len(own), 'change')}\n\n"
         gates = _gates(f, stage.name)
-        for group in groups(own):
-            lines = list(_group(f, group))
-            whole = text + block([*blocks, *lines], "diff") + gates
-            if len(whole) > room:
-                break
-            blocks += lines
-            fits += len(group.changes)
-        if blocks:
-            part = text + block(blocks, "diff") + gates
+        lines, fits = _fitting(f, own, room - len(title) - len(gates))
+        if lines:
+            part = title + block(lines, "diff") + gates
             out, room, shown = out + part, room - len(part), shown + fits
         if fits < len(own):
             break
@@ -75,12 +69,27 @@ def _changes(f: Foreseen, room: int) -> str:
     return out
 
 
-def _group(f: Foreseen, group: Group) -> Iterator[str]:
+def _fitting(f: Foreseen, own: tuple[StageChange, ...], room: int) -> tuple[list[str], int]:
+    """The lines of as many groups as a block of `room` characters holds, and how many changes they show."""
+    out: list[str] = []
+    size = fits = frame = 0
+    for group in groups(own):
+        lines = list(_group(f, group, own))
+        frame = max(frame, len(block(lines, "diff")) - len("\n".join(lines)))
+        size += sum(len(item) + 1 for item in lines)
+        if size + frame > room:
+            break
+        out += lines
+        fits += len(group.changes)
+    return out, fits
+
+
+def _group(f: Foreseen, group: Group, own: tuple[StageChange, ...]) -> Iterator[str]:
     c = group.first
     owners = names(f.book, group)
     title = owners[0] if len(group.changes) == 1 else plural(len(group.changes), "name")
     yield f"@@ {c.verb} {cut(safe(title), CHARACTERS)} {c.key.rdtype} · {ttl_words(c)} @@"
-    for text in notes(f.book, c, f.stage(c.stage)):
+    for text in notes(f.book, c, own):
         yield f"! {text}"
     for sign, values in (("-", c.removed), ("+", c.added)):
         for value in values[:VALUES]:

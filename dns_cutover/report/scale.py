@@ -45,33 +45,31 @@ class Scale:
 
     def column(self, seconds: float) -> int:
         """The column of a moment, within the picture."""
-        for piece in self.pieces:
-            if seconds <= piece.end or piece is self.pieces[-1]:
-                share = (seconds - piece.start) / (piece.end - piece.start) if piece.end > piece.start else 0.0
-                at = piece.left + int(min(1.0, max(0.0, share)) * (piece.right - piece.left))
-                return min(self.columns - 1, at)
-        return 0
+        piece = next((p for p in self.pieces if seconds <= p.end), self.pieces[-1])
+        share = (seconds - piece.start) / (piece.end - piece.start) if piece.end > piece.start else 0.0
+        at = piece.left + int(min(1.0, max(0.0, share)) * (piece.right - piece.left))
+        return min(self.columns - 1, at)
 
 
 def scale(total: float, idle: Iterable[tuple[float, float]], columns: int) -> Scale:
     """The axis for `total` seconds. `idle` spans, in order and apart, are those that may be cut."""
     spans = [(a, b) for a, b in idle if b > a]
     busy = max(total - sum(b - a for a, b in spans), total / 1000, 1.0)
-    cut = [(a, b) for a, b in spans if b - a > CUT_FROM * busy]
-    if len(cut) * CUT_COLUMNS > columns // 2:
-        cut = []
+    width = CUT_COLUMNS if columns >= 50 else CUT_COLUMNS // 2
+    long = sorted((s for s in spans if s[1] - s[0] > CUT_FROM * busy), key=lambda s: s[0] - s[1])
+    cut = sorted(long[: columns // 2 // width])  # the longest; half of the picture is to scale
     real = max(total - sum(b - a for a, b in cut), 1.0)
-    room = columns - 1 - len(cut) * CUT_COLUMNS
+    room = columns - 1 - len(cut) * width
     pieces: list[Piece] = []
     at, left, passed = 0.0, 0, 0.0
     edges = [*cut, (total, total)]
     for n, (begin, end) in enumerate(edges):
         passed += begin - at
-        right = round(passed / real * room) + n * CUT_COLUMNS
+        right = round(passed / real * room) + n * width
         pieces.append(Piece(at, begin, left, right))
         if end > begin:
-            pieces.append(Piece(begin, end, right, right + CUT_COLUMNS, cut=True))
-        at, left = end, right + (CUT_COLUMNS if end > begin else 0)
+            pieces.append(Piece(begin, end, right, right + width, cut=True))
+        at, left = end, right + (width if end > begin else 0)
     return Scale(tuple(pieces), columns)
 
 

@@ -38,14 +38,13 @@ class Row:
 
 def rows(f: Foreseen, look: Look) -> Iterator[Row]:
     """All rows in the order of time; the old side is the last one."""
-    by_id = {m.step.id: m for m in f.moments}
     for stage in f.book.stages:
         own = [m for m in f.moments if m.step.stage == stage.name]
         if own:
             yield from _stage(f, stage.name, own, look)
     end = f.old_side.after_s
     day = _clock(f, look, f.now + end)
-    track = Span(0.0, max(f.finish, *(m.end for m in by_id.values())), "track")
+    track = Span(0.0, f.finish, "track")
     yield Row("old side", (track,), f"→ {day}, then off")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dns_cutover.records import Change, Edit, RRset, RRsetKey, SetEdit, ValueEdit, realise
+from dns_cutover.records import Change, Edit, RRset, RRsetKey, ValueEdit, realise
 from dns_cutover.runbook.around import contexts, wildcards
 from dns_cutover.runbook.model import WRITES, Runbook, StepKind
 from dns_cutover.timing.exposure import NameContext
@@ -133,9 +133,7 @@ def _finals(book: Runbook) -> dict[RRsetKey, list[tuple[int, int]]]:
     out: dict[RRsetKey, list[tuple[int, int]]] = {}
     for n, step in enumerate(book.steps):
         for edit in step.edits if step.kind is StepKind.RESTORE_TTL else ():
-            match edit:
-                case SetEdit(key, _, RRset(ttl)) | ValueEdit(key, ttl=ttl):
-                    out.setdefault(key, []).append((n, ttl))
-                case _:
-                    pass
+            after = edit if isinstance(edit, ValueEdit) else edit.after
+            if after is not None:
+                out.setdefault(edit.key, []).append((n, after.ttl))
     return out

@@ -72,7 +72,7 @@ def read_runbook(data: bytes) -> Runbook:
     final newline apart): what people agreed on by its hash is not edited by hand. Raises BadRunbook.
     """
     if len(data) > MAX_BYTES:
-        raise _bad(f"it has {len(data)} bytes, more than any runbook has")
+        raise _bad(f"it has more than {MAX_BYTES} bytes, which no runbook has")
     try:
         text = data.decode()
     except UnicodeDecodeError as exc:

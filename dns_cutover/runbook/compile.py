@@ -72,7 +72,6 @@ class _Compiler:
     steps: list[Step] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
     final_ttl: dict[RRsetKey, int] = field(default_factory=dict)
-    by_value: dict[RRsetKey, tuple[str, ...]] = field(default_factory=dict)
     at_name: dict[tuple[str, str], list[RRsetKey]] = field(default_factory=dict)  # by zone reference and owner
     lives: dict[tuple[object, ...], tuple[Tail, Tail]] = field(default_factory=dict)
     created: dict[str, int | None] = field(default_factory=dict)  # by stage: the TTL that its new RRsets take over

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from dns_cutover.records import RRset, RRsetKey, SetEdit, ValueEdit, absolute_name, canonical_rdata, canonical_type
+from dns_cutover.records import RRset, RRsetKey, SetEdit, absolute_name, canonical_rdata, canonical_type
 from dns_cutover.runbook.model import WRITES, Runbook, Step, StepKind, Window, ZoneInfo
 from dns_cutover.runbook.window import window_opens
 from dns_cutover.timing.lifetime import negative_ttl
@@ -56,13 +56,12 @@ def _step(step: Step, refs: set[str], stages: set[str]) -> Iterator[str]:
     if step.window is not None:
         yield from _window(step.id, step.window)
     for edit in step.edits:
-        match edit:
-            case SetEdit(key, before, after):
-                yield from _rrset(step.id, key, before, refs)
-                yield from _rrset(step.id, key, after, refs)
-            case ValueEdit(key):
-                values = (*edit.remove, *edit.add, *edit.require, *edit.forbid)
-                yield from _rrset(step.id, key, RRset(edit.ttl, tuple(sorted(set(values))) or ("",)), refs, bare=True)
+        if isinstance(edit, SetEdit):
+            yield from _rrset(step.id, edit.key, edit.before, refs)
+            yield from _rrset(step.id, edit.key, edit.after, refs)
+        else:
+            values = tuple(sorted({*edit.remove, *edit.add, *edit.require, *edit.forbid}))
+            yield from _rrset(step.id, edit.key, RRset(edit.ttl, values or ("",)), refs, bare=True)
         if step.zone and edit.key.zone != step.zone:
             yield f"step {step.id}: {edit.key.owner} is not in its zone"
     keys = {e.key for e in step.edits}
@@ -92,6 +91,8 @@ def _seconds(where: str, values: Iterable[float]) -> Iterator[str]:
 
 
 def _window(where: str, window: Window) -> Iterator[str]:
+    if not window.days or not set(window.days) <= set(range(1, 8)):
+        yield f"step {where}: its window has days that no week has"
     try:
         window_opens(window, 0.0)
     except (ValueError, KeyError, OSError):

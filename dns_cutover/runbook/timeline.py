@@ -165,7 +165,7 @@ def _longest(book: Runbook, exposures: Iterable[Exposure], *, undo: bool = False
 def old_side_off(book: Runbook, now: float | None = None) -> float:
     """Seconds from the start until the old side may be switched off: every old answer dead, and the way back over.
 
-    And then only when its traffic is zero: keep-alives and mail queues outlive DNS.
+    And then only when its traffic is zero: open connections and mail queues outlive DNS.
     """
     return old_side(book, now).after_s
 
@@ -176,7 +176,7 @@ def old_side(book: Runbook, now: float | None = None) -> OldSide:
     ended = {m.step.stage: m.end for m in moments if m.step.kind is StepKind.CONVERGE and m.step.resolvers}
     out = OldSide(
         max((m.end for m in moments), default=0.0),
-        "every old answer is dead and the way back over; keep-alives outlive DNS, so wait until its traffic is zero",
+        "every old answer is dead and the way back over; open connections outlive DNS: wait until its traffic is zero",
     )
     for change in stage_changes(book):
         if change.removed and change.after is not None and _is_mail(change):

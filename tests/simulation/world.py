@@ -91,9 +91,9 @@ def pause(seconds: float) -> Generator[float, None, None]:
     yield seconds
 
 
-def runbook() -> Runbook:
+def runbook(plan: bytes = PLAN) -> Runbook:
     """The plan compiled against the base zone."""
-    loaded = parse_plan(PLAN, "sim.yaml", {})
+    loaded = parse_plan(plan, "sim.yaml", {})
     soa = BASE[ZONE, "SOA"]
     info = ZoneInfo(
         "default", ZONE, {"type": "rfc2136"}, {}, (Endpoint("ns1", "192.0.2.1"), Endpoint("ns2", "192.0.2.2")),
@@ -409,11 +409,11 @@ class Prober:
 BOOK = runbook()
 
 
-def play(w: World, *, restarts: int = 5, limit: float = 400_000.0) -> RunState:
+def play(w: World, *, restarts: int = 5, limit: float = 400_000.0, book: Runbook = BOOK) -> RunState:
     """Run to the end, starting a new process after each crash. Steering: a hold is answered by a rollback."""
     for when, (question, rrset) in w.foreign_at.items():
         w.at(when, lambda q=question, r=rrset: w.foreign(q, r))
-    first = ev.Created(w.now, runbook_json(BOOK), runbook_sha256(BOOK), "sim")
+    first = ev.Created(w.now, runbook_json(book), runbook_sha256(book), "sim")
     crash_at, w.crash_at = w.crash_at, -1
     step(w, create("r", first, w.ports("p0")))
     w.calls, w.crash_at = 0, crash_at

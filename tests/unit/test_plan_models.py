@@ -368,3 +368,20 @@ def test_what_is_no_endpoint(text: str) -> None:
     """A name would have to be looked up first."""
     with pytest.raises(ValueError, match=r"IP address|host|port|address"):
         parse_endpoint(text)
+
+
+def test_a_variables_own_value_can_have_a_literal_reference() -> None:
+    """`$${` means `${` in the file; on the command line a value is what it is."""
+    text = """\
+version: 1
+name: vars
+variables: {v: "a $${b} $$"}
+zone: example.test
+provider: {type: manual}
+stages:
+  - name: s
+    changes:
+      - {name: x, type: TXT, from: absent, to: ["${v}"]}
+"""
+    assert load(text).plan.stages[0].changes[0].to == ("a ${b} $$",)
+    assert load(text, v="$${c}").plan.stages[0].changes[0].to == ("$${c}",)

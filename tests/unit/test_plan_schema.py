@@ -1,6 +1,7 @@
 """The JSON Schema says what the loader does, and is published as it is."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,92 @@ def test_schema_and_loader_agree(where: tuple[str, ...], value: Any, valid: bool
     except PlanInvalid:
         loads = False
     assert loads is valid
+
+
+def test_no_object_takes_unknown_keys() -> None:
+    """A misspelt key is marked while it is typed."""
+    models = [SCHEMA, *SCHEMA["$defs"].values()]
+    assert [m["title"] for m in models if m["type"] != "object" or m["additionalProperties"] is not False] == []
+
+
+def _objects(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Paths of all mappings whose keys the schema names; `variables` and `headers` have free ones."""
+    if isinstance(data, dict):
+        yield path
+        for key, value in data.items():
+            if key not in ("variables", "headers"):
+                yield from _objects(value, (*path, key))
+    if isinstance(data, list):
+        for n, value in enumerate(data):
+            yield from _objects(value, (*path, n))
+
+
+def _mistaken(path: Path, where: tuple[str | int, ...], change: Callable[[dict[str, Any]], None]) -> Any:
+    data = parse_yaml(path.read_bytes(), str(path)).data
+    inner = data
+    for part in where:
+        inner = inner[part]
+    change(inner)
+    return data
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
+def test_an_editor_marks_an_unknown_key_wherever_it_stands(path: Path) -> None:
+    """In every mapping of every example."""
+    data = parse_yaml(path.read_bytes(), str(path)).data
+    for where in _objects(data):
+        wrong = _mistaken(path, where, lambda inner: inner.update(unheard_of=1))
+        assert not VALIDATOR.is_valid(wrong), where
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        ((), "version"),
+        ((), "name"),
+        ((), "provider"),
+        ((), "stages"),
+        (("provider",), "type"),
+        (("provider",), "key"),
+        (("provider", "key"), "secret"),
+        (("stages", 0), "name"),
+        (("stages", 0), "changes"),
+        (("stages", 0, "changes", 0), "type"),
+        (("stages", 0, "changes", 0), "name"),
+    ],
+)
+def test_an_editor_marks_a_missing_key(path: Path, where: tuple[str | int, ...], key: str) -> None:
+    """What the loader wants, the schema wants."""
+    assert not VALIDATOR.is_valid(_mistaken(path, where, lambda inner: inner.pop(key)))
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "value"),
+    [
+        (("provider",), "type", "bind"),
+        (("provider", "key"), "algorithm", "hmac-md5"),
+        (("provider", "key"), "secret", "plaintext"),
+        (("stages", 1), "commit", "now"),
+        (("stages", 1, "probes", 0), "type", "ping"),
+        (("stages", 1, "probes", 0), "role", "rollback"),
+        (("stages", 1, "probes", 0), "on_inconclusive", "ignore"),
+        (("stages", 1, "probes", 0), "interval", "10"),
+    ],
+)
+def test_an_editor_marks_a_wrong_word(where: tuple[str | int, ...], key: str, value: str) -> None:
+    """Words come from lists, which editors offer."""
+    path = PLANS / "mail-to-newmail.yaml"
+    assert not VALIDATOR.is_valid(_mistaken(path, where, lambda inner: inner.update({key: value})))
+
+
+def test_editors_can_offer_words_and_explain_them() -> None:
+    """Types of providers and probes are told apart by one word each."""
+    words = {
+        name: field["const"] if "const" in field else field.get("enum")
+        for name, model in SCHEMA["$defs"].items()
+        for key, field in model["properties"].items()
+        if key == "type" and ("const" in field or "enum" in field)
+    }
+    assert {"rfc2136", "route53", "octodns", "manual", "tcp", "http", "dns", "command", "smtp"} <= set(words.values())
+    assert SCHEMA["$defs"]["Stage"]["properties"]["commit"]["enum"] == ["before", "after", "never"]

@@ -109,6 +109,7 @@ async def test_a_file_of_something_else_is_never_overwritten_by_accident(bench: 
     other.write_text(bench.plan.read_text().replace("name: mail", "name: other"))
     assert (await bench.call("preview", other, "-o", bench.book)).code == 64
     assert (await bench.call("preview", bench.plan, "-o", bench.tmp / "no" / "such.json")).code == 1
+    assert (await bench.call("preview", bench.plan, "-o", bench.tmp, "--force")).code == 64
 
 
 async def test_exit_codes_tell_changes_from_none_and_from_a_plan_that_is_not_valid(bench: Bench) -> None:

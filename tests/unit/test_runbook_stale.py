@@ -118,6 +118,20 @@ async def test_servers_that_come_or_go(bound: Bound) -> None:
     assert differences(book, none)[0].found.startswith("without ")
 
 
+async def test_three_servers_are_counted_and_one_with_a_problem_is_named(bound: Bound) -> None:
+    book = await bound.make()
+    live = await look_again(book, Setting())
+    first = live.servers[0]
+    key = next(k for k in first.rrsets if k.rdtype == "MX")
+    wrong = replace(first, rrsets={**first.rrsets, key: None})
+    silent = replace(first, server=Endpoint("ns9", "192.0.2.9"), rrsets={}, problem="no answer in 3 tries")
+    told = differences(book, replace(live, servers=(wrong, wrong, wrong, silent)))
+    assert [(d.what, d.found, d.where) for d in told] == [
+        ("a server of example.test.", "no answer in 3 tries", "ns9 (192.0.2.9)"),
+        ("@ MX", "absent", "3/3 servers"),
+    ]
+
+
 async def test_the_refusal_shows_five_and_counts_the_rest(bound: Bound) -> None:
     book = await bound.make()
     told = tuple(Difference(f"r{n} A", "1", "2", "ns1") for n in range(9))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
 from dns_cutover.engine import events as ev
-from dns_cutover.runbook.model import Runbook
-from dns_cutover.runbook.timeline import finish_after, old_side_off, tails, timeline
-from tests.simulation.world import BOOK, World, play
+from dns_cutover.runbook.changes import stage_changes
+from dns_cutover.runbook.model import Runbook, Window
+from dns_cutover.runbook.timeline import finish_after, old_side, old_side_off, tails, timeline
+from dns_cutover.runbook.window import window_closes, window_opens
+from tests.simulation.world import BOOK, PLAN, World, play, runbook
 from tests.unit import preview_world
 
 WWW = "www 3600 IN A 192.0.2.1\n"
@@ -25,23 +29,30 @@ def times(book: Runbook, now: float | None = None) -> dict[str, tuple[float, flo
     return {m.step.id: (m.start, m.end) for m in timeline(book, now)}
 
 
-def test_the_prediction_is_what_a_run_without_faults_does():
+HELD = (
+    PLAN.replace(b"    unchanged: [keep/A]\n", b"    unchanged: [keep/A]\n    wait: 2d\n")
+    + b'    window: {days: mon-sun, from: "09:00", to: "10:00", timezone: Europe/Berlin}\n'
+)
+
+
+@pytest.mark.parametrize("book", [BOOK, runbook(HELD)])
+def test_the_prediction_is_what_a_run_without_faults_does(book):
     w = World(random.Random(1))
     began = w.now
-    assert play(w).outcome == "succeeded"
+    assert play(w, book=book).outcome == "succeeded"
     ended = {e.step: e.ts - began for e in w.events() if isinstance(e, ev.StepDone)}
     ended |= {
         intent.step: e.ts - began
-        for intent, e in zip(w.events(), w.events()[1:], strict=False)
+        for intent, e in pairwise(w.events())
         if isinstance(intent, ev.Intent) and intent.purpose == "write" and isinstance(e, ev.Applied)
     }
-    predicted = times(BOOK, began)
+    predicted = times(book, began)
     assert set(predicted) == set(ended)
-    # What comes on top is transport, and the 3 s for which the virtual secondary lags after each of three writes.
+    # What comes on top is transport, and the 3 s for which the virtual secondary lags after each write.
     for name, (_, end) in predicted.items():
-        assert end <= ended[name] <= end + 25, name
+        assert end <= ended[name] <= end + 30, name
     finish = next(e.ts for e in w.events() if isinstance(e, ev.Finished)) - began
-    assert finish_after(BOOK) <= finish <= finish_after(BOOK) + 25
+    assert finish_after(book, began) <= finish <= finish_after(book, began) + 30
 
 
 def test_a_stage_after_the_lowering_begins_when_the_old_ttl_is_dead():
@@ -123,3 +134,34 @@ def test_tails_say_what_decides():
     assert (tail.after_change_s, tail.after_rollback_s) == (360, 120)
     assert "absence is cached for 300 s" in tail.why
     assert tail.rollback_why == "new A: A at 60 s"
+
+
+def test_a_window_that_never_opens_is_an_error():
+    window = Window((), "09:00", "10:00", "UTC")
+    with pytest.raises(ValueError, match="does not open"):
+        window_opens(window, 0.0)
+    assert window_closes(window, 5.0) == 5.0
+
+
+def test_the_runbook_knows_its_zones():
+    book = preview_world.two_zones()
+    assert [book.zone(ref).name for ref in ("public", "private")] == ["example.test.", "corp.test."]
+    with pytest.raises(KeyError):
+        book.zone("other")
+
+
+def test_mail_that_is_queued_keeps_the_old_side_alive():
+    told = old_side(preview_world.mail())
+    assert told.after_s == times(preview_world.mail())["switch/converge"][1] + 5 * 86400
+    assert "RFC 5321" in told.reason
+    assert "open connections" in old_side(preview_world.single()).reason
+
+
+def test_a_runbook_whose_edits_do_not_fit_shows_what_it_can():
+    book = preview_world.single()
+    assert stage_changes(replace(book, seen=())) == ()
+    steps = tuple(
+        replace(s, edits=tuple(replace(e, after=None) for e in s.edits)) if s.kind == "restore_ttl" else s
+        for s in book.steps
+    )
+    assert [c.ttl_final for c in stage_changes(replace(book, steps=steps))] == [60]

@@ -60,8 +60,8 @@ Zone = Mapping[tuple[str, str], RRset]
 
 
 def plan_text(example: Example) -> str:
-    """The standard plan with what the example replaces or adds at the top level."""
-    return standard(example.plan)
+    """The standard plan with what the example replaces or adds at the top level, or the example's own file."""
+    return example.plan if example.whole else standard(example.plan)
 
 
 def standard(plan: str) -> str:

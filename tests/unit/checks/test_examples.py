@@ -48,3 +48,8 @@ def test_says_what_a_reader_needs(check: Check) -> None:
 
 def test_ids_are_unique() -> None:
     assert len({c.id for c in CHECKS}) == len(CHECKS)
+
+
+def test_the_loader_finds_what_the_registry_lists() -> None:
+    """The loader's ids and the checks without a function of their own are the same, title for title."""
+    assert {c.id: c.title for c in CHECKS if c.find is None and c.id in PLAN_CHECKS} == PLAN_CHECKS

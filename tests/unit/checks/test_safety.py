@@ -50,7 +50,8 @@ def test_a_deletion_is_told_once() -> None:
     """Without `delete` it is a deletion; with it the last MX still wants its own word."""
     gone = '{name: "@", type: MX, from: ["10 mx.old.test."], to: absent}'
     assert [f.id for f in findings(Example(plan(gone)), offline=True)] == ["DC401"]
-    assert [f.id for f in findings(Example(plan(gone, allow="delete")), offline=True)] == ["DC402"]
+    found = findings(Example(plan(gone, allow="delete")), offline=True)
+    assert [f.id for f in found if f.severity == "error"] == ["DC402"]
 
 
 def test_a_name_that_keeps_another_address_or_an_alias_is_reachable() -> None:
@@ -137,7 +138,8 @@ def test_an_unsigned_zone_has_no_signatures() -> None:
 def test_each_missing_promise_has_its_own_finding() -> None:
     weak = {"compare_and_swap": False, "atomic": False, "fenced": False, "replace_type": False}
     two = '{name: b, type: A, from: ["192.0.2.1"], to: ["192.0.2.2"]}'
-    found = findings(Example(plan(WWW, two), facts={"guarantees": weak}), offline=True)
+    every = findings(Example(plan(WWW, two), facts={"guarantees": weak}), offline=True)
+    found = [f for f in every if f.id.startswith("DC4")]
     assert [(f.id, f.severity) for f in found] == [("DC410", "warning"), ("DC411", "warning"), ("DC412", "warning")]
     assert "the provider rfc2136 of example.test." in found[0].message
 

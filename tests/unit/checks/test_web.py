@@ -2,8 +2,8 @@
 
 import pytest
 
+from dns_cutover.checks.addresses import new_endpoints, old_endpoints
 from dns_cutover.checks.interface import Example
-from dns_cutover.checks.moves import new_endpoints, old_endpoints
 from dns_cutover.checks.web_certificates import covers
 from dns_cutover.checks.world import Certificate
 from dns_cutover.plan.finding import Finding
