@@ -280,6 +280,8 @@ def _extended(s: RunState, event: ev.Extended) -> RunState:
     if any(w.stage == step.stage and w.kind is StepKind.APPLY for w in s.done):
         return s  # what the preflight expects is half changed by now
     before = [n for n in range(s.i) if s.book.steps[n].kind is StepKind.PREFLIGHT]
+    if not before:
+        return s  # a runbook that was made by hand
     return replace(s, i=before[-1], since=event.ts, rounds=0, looked=0.0, trouble=(), resolvers=None)
 
 

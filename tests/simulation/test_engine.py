@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.driver import create, drive
 from dns_cutover.engine.journal import to_envelope
-from dns_cutover.engine.state import RunState
+from dns_cutover.engine.state import RunState, evolve, fold
 from dns_cutover.providers.interface import Refused
 from dns_cutover.runbook.codec import runbook_json, runbook_sha256
 from dns_cutover.runbook.model import StepKind
@@ -284,3 +285,13 @@ def test_what_was_noted_by_an_unconfirmed_clock_delays_nothing(skew):
     assert any(began + 30 < e.ts <= began + 45 for e in w.events() if isinstance(e, ev.Probed))
     assert go_on(w, "p4", lambda s: s.final).outcome == "succeeded"
     assert_sound(w, "succeeded")
+
+
+def test_a_longer_ttl_is_taken_in_where_a_runbook_made_by_hand_has_no_preflight():
+    book = replace(world.BOOK, steps=tuple(s for s in world.BOOK.steps if s.kind is not StepKind.PREFLIGHT))
+    at = next(n for n, s in enumerate(book.steps) if s.kind is StepKind.APPLY)
+    state = replace(fold("r", [ev.Created(1.0, runbook_json(book), runbook_sha256(book), "sim")]), i=at)
+    key = book.steps[at].edits[0].key
+    after = evolve(state, ev.Extended(2.0, book.steps[at].id, key, 3600, 3662.0, 2))
+    assert after.i == at
+    assert after.dead[key] == 3662.0
