@@ -35,7 +35,7 @@ def decide(s: RunState, now: float) -> Action:
     """What to do next at `now` (seconds UTC, bounded by the provider's clock)."""
     if s.final:
         return Done(s.outcome or "aborted")
-    if s.misses and now < (retry := retry_at(s)):
+    if s.misses and now < (retry := retry_at(s, now)):
         return missed(s, now, retry)
     if s.pending is not None:
         return Resolve()
@@ -191,7 +191,8 @@ def _preflight(s: RunState, step: Step, now: float) -> Action:
             # No new stage starts while going back would not help.
             if gate_verdict(gate, spec) == "failed":
                 return Emit(ev.Held(now, step.id, "way_back", f"{spec.name} fails: {last_detail(s, spec)}"))
-            return Probe(step, (spec,)) if now >= next_probe(s, spec) else Wait(next_probe(s, spec), "bake", "", None)
+            due = next_probe(s, spec, now)
+            return Probe(step, (spec,)) if now >= due else Wait(due, "bake", "", None)
     # Where a longer TTL was seen, the wait counts from the last server: one agreeing round is not enough for that.
     if s.rounds >= (2 if any(e.key in s.longer for e in step.edits) else 1):
         return Baseline(step)

@@ -31,11 +31,9 @@ from dns_cutover.engine.state import RunState, evolve, fold
 from dns_cutover.engine.write import change_lock, resolve, write_step
 from dns_cutover.errors import CutoverError, LockHeld
 from dns_cutover.probes.interface import Verdict
-from dns_cutover.providers.interface import Guards
+from dns_cutover.providers.interface import Guards, Refused
 from dns_cutover.runbook.model import Step, StepKind
 from dns_cutover.store.interface import Store
-
-UNPROVED = 5.0  # seconds between attempts to have our clock confirmed
 
 
 class UnknownRun(CutoverError):
@@ -122,10 +120,10 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
     while True:
         action = decide(journal.state, ports.clock.now())
         if not journal.clock_proved and _needs_the_time(journal.state, action):
-            if await _bound_clock(journal):
-                continue
-            until = ports.clock.now() + UNPROVED
-            action = Wait(until, "provider", "it goes on once the provider confirms the time", None)
+            if (missed := await _bound_clock(journal)) is not None:
+                # It counts as any other call does that the provider did not answer: no run waits for ever.
+                await journal.put(_untimed(journal.state, missed, ports.clock.now()))
+            continue
         match action:
             case Done():
                 return journal.state, None
@@ -140,24 +138,36 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
                 await _perform(journal, action)
 
 
-async def _bound_clock(journal: Journal) -> bool:
-    """Any answer of the provider tells its clock; no clock jump of ours may shorten a wait. Whether one came."""
+async def _bound_clock(journal: Journal) -> CutoverError | None:
+    """Any answer of the provider tells its clock; no clock jump of ours may shorten a wait. Why none came, if none."""
     readings: list[Guards] = []
+    missed: CutoverError | None = None
     for provider in journal.ports.providers.values():
         try:
             readings.append(await provider.guards(()))
-        except CutoverError:
-            continue  # the first write will meet the same trouble and say so
-    return journal.prove(*readings)
+        except CutoverError as exc:
+            missed = exc
+    journal.prove(*readings)
+    return None if readings else missed
+
+
+def _untimed(state: RunState, why: CutoverError, now: float) -> ev.Event:
+    """Nobody confirms our clock. Once something was written, and perhaps watched, a refusal ends no watching."""
+    step = state.step.id if state.step else ""
+    if isinstance(why, Refused) and not state.done:
+        return ev.Denied(now, step, why.what, why.why, why.hints, why.facts)
+    return ev.Missed(now, step, why.what, why.why, why.hints)
 
 
 def _needs_the_time(state: RunState, action: Action) -> bool:
     """Whether the action follows from the passing of time, or tells when something was: with a clock that is behind,
-    the last look at an old version would count as earlier than it was, and the wait for it would end too soon.
+    the last look at an old version would count as earlier than it was, and the wait for it would end too soon; with
+    one that is ahead, what resolvers say now would count as said after it.
     """
     step = state.step
     timed = step is not None and step.kind in (StepKind.WAIT_TTL, StepKind.WAIT, StepKind.CONVERGE, StepKind.BAKE)
-    return isinstance(action, Observe) or (timed and isinstance(action, Emit) and isinstance(action.event, ev.StepDone))
+    over = timed and isinstance(action, Emit) and isinstance(action.event, ev.StepDone)
+    return over or isinstance(action, (Observe, AskResolvers))
 
 
 async def _perform(journal: Journal, action: Action) -> None:

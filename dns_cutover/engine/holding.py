@@ -49,14 +49,18 @@ def held(s: RunState, hold: ev.Held, now: float) -> Action:
         if now >= token.until - s.book.grace / 2:
             return Lock(zone, "renew")
     watched_probes = step.probes if step is not None and watching else ()
-    probe = min((next_probe(s, p) for p in watched_probes), default=float("inf"))
+    probe = min((next_probe(s, p, now) for p in watched_probes), default=float("inf"))
     until = min(now + PAUSED_LOOK, end if end is not None else float("inf"), max(probe, now + 0.1))
     return Wait(until, "paused", hold.why, end, commands(s, "resume", "rollback", "abort --keep"))
 
 
-def retry_at(s: RunState) -> float:
-    """When the provider is tried again (seconds UTC): 2, 4, 8, … seconds after it was missed, at most 30."""
-    return (s.missed.ts if s.missed else 0.0) + min(30.0, float(2 ** min(s.misses, 5)))
+def retry_at(s: RunState, now: float) -> float:
+    """When the provider is tried again (seconds UTC): 2, 4, 8, … seconds after it was missed, at most 30.
+
+    At once if it was missed later than now, by a clock that nobody had confirmed.
+    """
+    last = s.missed.ts if s.missed else 0.0
+    return now if last > now else last + min(30.0, float(2 ** min(s.misses, 5)))
 
 
 def missed(s: RunState, now: float, retry: float) -> Action:
@@ -69,7 +73,7 @@ def missed(s: RunState, now: float, retry: float) -> Action:
         watched = watch_held(s, s.step, now)
         if watched is not None:
             return watched
-        retry = min(retry, *(max(next_probe(s, p), now + 0.1) for p in s.step.probes), retry)
+        retry = min(retry, *(max(next_probe(s, p, now), now + 0.1) for p in s.step.probes), retry)
     return Wait(retry, "provider", what, None, commands(s, "rollback") if s.back is None else ())
 
 

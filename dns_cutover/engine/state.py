@@ -225,7 +225,8 @@ def _advance(s: RunState, ts: float) -> RunState:
     step = s.step
     ended = ts if step is not None and step.kind is StepKind.BAKE else s.stage_ended
     exposed = None if step is not None and step.kind is StepKind.BAKE else s.exposed_since
-    s = replace(s, since=ts, rounds=0, looked=0.0, trouble=(), resolvers=None, stage_ended=ended, exposed_since=exposed)
+    s = replace(s, since=ts, rounds=0, looked=0.0, trouble=(), resolvers=None, misses=0)
+    s = replace(s, stage_ended=ended, exposed_since=exposed)
     return replace(s, i=s.i + 1) if s.back is None else replace(s, bi=s.bi + 1)
 
 
@@ -279,6 +280,8 @@ def _extended(s: RunState, event: ev.Extended) -> RunState:
     if any(w.stage == step.stage and w.kind is StepKind.APPLY for w in s.done):
         return s  # what the preflight expects is half changed by now
     before = [n for n in range(s.i) if s.book.steps[n].kind is StepKind.PREFLIGHT]
+    if not before:
+        return s  # a runbook that was made by hand
     return replace(s, i=before[-1], since=event.ts, rounds=0, looked=0.0, trouble=(), resolvers=None)
 
 
@@ -328,7 +331,7 @@ def _conflicted(s: RunState, event: ev.Conflicted) -> RunState:
 
 def _observed(s: RunState, event: ev.Observed) -> RunState:
     step = s.step
-    s = replace(s, looked=event.ts, trouble=event.trouble, servers=event.servers)
+    s = replace(s, looked=event.ts, trouble=event.trouble, servers=event.servers, misses=0)
     if event.trouble or step is None or step.id != event.step:
         return replace(s, rounds=0)
     s = replace(s, rounds=s.rounds + 1)

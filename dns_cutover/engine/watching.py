@@ -56,21 +56,21 @@ def watch(s: RunState, step: Step, now: float) -> Action | None:
                     return Emit(ev.Held(now, step.id, "paused", why))
             case _:
                 pass
-    due = [p for p in step.probes if now >= next_probe(s, p)]
+    due = [p for p in step.probes if now >= next_probe(s, p, now)]
     if due:
         controls = [p for p in step.probes if p.role == "control" and p not in due]
         return Probe(step, (*due, *controls))
     if not step.probes:
         return None
-    return Wait(min(next_probe(s, p) for p in step.probes), "bake", "", None)
+    return Wait(min(next_probe(s, p, now) for p in step.probes), "bake", "", None)
 
 
-def next_probe(s: RunState, spec: ProbeSpec) -> float:
-    """When the probe is due (seconds UTC)."""
+def next_probe(s: RunState, spec: ProbeSpec, now: float) -> float:
+    """When the probe is due (seconds UTC): at once if it was asked later than now, by a clock that nobody confirmed."""
     last = s.probed.get(spec.name)
     if last is None:
         return (s.exposed_since or s.since) + spec.initial_delay
-    return last + spec.interval
+    return now if last > now else last + spec.interval
 
 
 def last_detail(s: RunState, spec: ProbeSpec) -> str:
@@ -92,5 +92,5 @@ def watch_held(s: RunState, step: Step, now: float) -> Action | None:
         failed = gate_verdict(s.gates.get(spec.name, GateState()), spec) == "failed"
         if spec.role == "health" and not spec.report_only and failed and may_roll_back(s)[0]:
             return Emit(ev.RollbackStarted(now, step.id, "probe", f"{spec.name} failed: {last_detail(s, spec)}"))
-    due = tuple(p for p in step.probes if now >= next_probe(s, p))
+    due = tuple(p for p in step.probes if now >= next_probe(s, p, now))
     return Probe(step, due) if due else None

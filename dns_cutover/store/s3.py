@@ -65,16 +65,24 @@ class S3Store:
 
     async def load(self, run_id: str, start: int = 0) -> tuple[Envelope, ...]:
         """See the interface. Raises Unavailable."""
-        firsts = list(self._firsts(run_id))
+        firsts = sorted(self._firsts(run_id))  # directory buckets list in no order
         # The object that `start` lies in begins at or before it.
-        wanted = firsts[max(bisect_right(firsts, start) - 1, 0) :]
-        return tuple(e for n in wanted for e in self._batch(run_id, n) if e.seq >= start)
+        at = max(bisect_right(firsts, start) - 1, 0)
+        found: list[Envelope] = []
+        expected = firsts[at] if at and firsts else 0
+        for first in firsts[at:]:
+            if first != expected:
+                raise self._damaged(self._key(run_id, expected), "is missing")
+            batch = self._batch(run_id, first)
+            expected = batch[-1].seq + 1
+            found += batch
+        return tuple(e for e in found if e.seq >= start)
 
     async def runs(self) -> tuple[RunEntry, ...]:
         """See the interface. Raises Unavailable."""
         entries = []
         for run_id in self._run_ids():
-            firsts = list(self._firsts(run_id))
+            firsts = sorted(self._firsts(run_id))
             if firsts:
                 head, tail = self._batch(run_id, firsts[0]), self._batch(run_id, firsts[-1])
                 entries.append(RunEntry(run_id, tail[-1].seq + 1, head[0].ts, tail[-1].ts))
@@ -98,7 +106,7 @@ class S3Store:
                 yield unquote(common["Prefix"][len(self._prefix) : -1])
 
     def _firsts(self, run_id: str) -> Iterator[int]:
-        """The first sequence number of each append, in order."""
+        """The first sequence number of each append."""
         folder = self._folder(run_id)
         for page in self._pages(Prefix=folder):
             for item in page.get("Contents", ()):
@@ -115,9 +123,12 @@ class S3Store:
     def _batch(self, run_id: str, first: int) -> tuple[Envelope, ...]:
         content = self._read(self._key(run_id, first))
         try:
-            return tuple(Envelope(run_id, int(seq), float(ts), str(body)) for seq, ts, body in content["envelopes"])
+            batch = tuple(Envelope(run_id, int(seq), float(ts), str(body)) for seq, ts, body in content["envelopes"])
         except (KeyError, TypeError, ValueError):
             raise self._damaged(self._key(run_id, first)) from None
+        if not batch or [e.seq for e in batch] != list(range(first, first + len(batch))):
+            raise self._damaged(self._key(run_id, first))
+        return batch
 
     def _read(self, key: str) -> dict[str, Any]:
         raw = self._call(lambda: self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
@@ -129,10 +140,10 @@ class S3Store:
             raise self._damaged(key)
         return content
 
-    def _damaged(self, key: str) -> Unavailable:
+    def _damaged(self, key: str, how: str = "is not what dns-cutover wrote") -> Unavailable:
         return Unavailable(
             f"the store {self._label} cannot be used",
-            f"Its object {key} is not what dns-cutover wrote.",
+            f"Its object {key} {how}.",
             ("restore an earlier version of the object", "name another store with --store"),
         )
 
@@ -208,7 +219,10 @@ def s3_store(url: str) -> S3Store:
 
     Nothing is asked until the store is used. Raises UsageError, Unavailable.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise UsageError("the store's address is not valid", "", ("write s3://BUCKET/PREFIX",)) from None
     options = dict(parse_qsl(parts.query))
     if unknown := sorted(set(options) - _OPTIONS):
         raise UsageError(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from dns_cutover.engine import events as ev
 from dns_cutover.engine.decide import PROOF_LOOK
+from dns_cutover.engine.driver import create, drive
+from dns_cutover.engine.journal import to_envelope
+from dns_cutover.engine.state import RunState, evolve, fold
 from dns_cutover.probes.interface import ProbeResult, Verdict
+from dns_cutover.providers.interface import Refused
+from dns_cutover.runbook.codec import runbook_json, runbook_sha256
+from dns_cutover.runbook.model import StepKind
+from tests.simulation import world
 from tests.simulation.world import (
     AFTER,
     BASE,
@@ -228,9 +237,6 @@ def test_a_message_that_was_applied_before_the_lock_was_taken_away_is_not_forgot
 
 
 def test_a_pause_with_users_exposed_is_watched():
-    from dns_cutover.engine import events as ev
-    from dns_cutover.engine.journal import to_envelope
-
     w = World(random.Random(1))
     paused = []
 
@@ -292,3 +298,58 @@ def test_a_confirmation_that_no_probe_proves_in_time_takes_the_run_back(monkeypa
     assert state.outcome == "declined"
     assert _confirmed(w) is None
     assert_sound(w, "rolled_back")
+
+
+@pytest.mark.parametrize("answer", ["none", "refused"])
+def test_before_the_first_write_a_provider_that_never_answers_ends_the_run(answer):
+    """Also where TTLs are low already, so that the first step is not a write but a look at the servers."""
+    book = world.runbook(world.PLAN.replace(b"lower_to: 30s", b"lower_to: 1d"))
+    assert book.steps[0].kind is StepKind.PREFLIGHT
+    w = World(random.Random(1), down=(0.0, 1e9))
+    if answer == "refused":
+        w.reachable = refuse
+    state = play(w, book=book, limit=10_000.0)
+    assert state.final
+    assert state.outcome == ("unreachable" if answer == "none" else "refused")
+
+
+def refuse():
+    raise Refused("the key is not known")
+
+
+def go_on(w: World, runner: str, until: Callable[[RunState], bool]) -> RunState:
+    """Drive the run by a new process, which dies as soon as the state is so."""
+    driver, state = drive(w.state(), w.ports(runner)), w.state()
+    while not until(state):
+        w.advance(driver.send(None))
+        if len(w.journal) != state.seq:
+            state = w.state()
+    driver.close()
+    return state
+
+
+@pytest.mark.parametrize("skew", [0.0, 120.0])
+def test_what_was_noted_by_an_unconfirmed_clock_delays_nothing(skew):
+    """A process with a clock ahead finds the provider gone; the next one, whose clock is right, watches and asks."""
+    w = World(random.Random(1))
+    first = ev.Created(w.now, runbook_json(world.BOOK), runbook_sha256(world.BOOK), "sim")
+    world.step(w, create("r", first, w.ports("p0")))
+    go_on(w, "p1", lambda s: s.step.id == "two/converge" and s.rounds == 2)
+    w.down, w.skew, began = (w.now, w.now + 60), skew, w.now
+    state = go_on(w, "p2", lambda s: w.now > began + 30)
+    assert state.resolvers is None, "what resolvers say now is not said by that clock"
+    w.down, w.skew = (0.0, 0.0), 0.0
+    state = go_on(w, "p3", lambda s: w.now > began + 45)
+    assert any(began + 30 < e.ts <= began + 45 for e in w.events() if isinstance(e, ev.Probed))
+    assert go_on(w, "p4", lambda s: s.final).outcome == "succeeded"
+    assert_sound(w, "succeeded")
+
+
+def test_a_longer_ttl_is_taken_in_where_a_runbook_made_by_hand_has_no_preflight():
+    book = replace(world.BOOK, steps=tuple(s for s in world.BOOK.steps if s.kind is not StepKind.PREFLIGHT))
+    at = next(n for n, s in enumerate(book.steps) if s.kind is StepKind.APPLY)
+    state = replace(fold("r", [ev.Created(1.0, runbook_json(book), runbook_sha256(book), "sim")]), i=at)
+    key = book.steps[at].edits[0].key
+    after = evolve(state, ev.Extended(2.0, book.steps[at].id, key, 3600, 3662.0, 2))
+    assert after.i == at
+    assert after.dead[key] == 3662.0

@@ -125,13 +125,39 @@ async def test_more_appends_than_one_listing_shows(s3_url: str) -> None:
     assert [e.seq for e in await store.load("r1", 1003)] == [1003, 1004, 1005]
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"[]", b"{}", b'{"envelopes": [[1]]}', b'{"envelopes": 3}'])
+@pytest.mark.parametrize("gone", [0, 2])
+async def test_a_journal_with_a_hole_is_not_read(s3_url: str, gone: int) -> None:
+    """A rule of the bucket may expire objects: what follows would be taken for the whole story."""
+    store = s3_store(s3_url)
+    for n in range(4):
+        assert await store.append(envelopes(n))
+    store._s3.delete_object(Bucket=store._bucket, Key=store._key("r1", gone))
+    with pytest.raises(Unavailable) as caught:
+        await store.load("r1")
+    assert f"team/dns/r1/000000000{gone} is missing" in caught.value.why
+    assert [e.seq for e in await store.load("r1", 3)] == [3]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"envelopes": [[1]]}',
+        b'{"envelopes": 3}',
+        b'{"envelopes": []}',
+        b'{"envelopes": [[1, 1.0, "{}"]]}',
+    ],
+)
 async def test_a_damaged_object_is_told_by_its_key(s3_url: str, content: bytes) -> None:
     store = s3_store(s3_url)
     store._s3.put_object(Bucket=store._bucket, Key=store._key("r1", 0), Body=content)
     with pytest.raises(Unavailable) as caught:
         await store.load("r1")
     assert "team/dns/r1/0000000000" in caught.value.why
+    with pytest.raises(Unavailable):
+        await store.runs()
 
 
 async def test_a_newer_store_is_left_alone(s3_url: str) -> None:
@@ -164,6 +190,7 @@ async def test_what_is_wrong_is_said_without_secrets(s3_url: str) -> None:
     ("url", "said"),
     [
         ("s3://", "no bucket"),
+        ("s3://[bucket/x", "not valid"),
         ("s3://user:pw@bucket/x", "no bucket"),
         ("s3://bucket/x?regionn=eu", "unknown option regionn"),
     ],
