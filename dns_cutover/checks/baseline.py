@@ -33,6 +33,13 @@ def _drift(subject: Subject, d: Drift, attribute: str) -> Spot:
     path = next((c.path for c in subject.changes if c.planned == d.planned and c.stage.name == d.stage), ())
     message = f"the live {found} is not what the plan expects"
     hint = f"the plan expects {d.expected}; write what is live into it, or from: live"
+    name = subject.live.names.get((d.key.zone, d.key.owner)) if subject.live is not None else None
+    if d.found is None:
+        hint = f"the plan expects {d.expected}: correct the name or the type, or write from: absent"
+        if d.expected == "present":
+            hint = "nothing is there that could change or go: correct the name or the type"
+        elif name is not None and name.wildcard:
+            hint = f"nothing of its own is at the name, {name.wildcard} answers for it: write from: absent"
     return Spot((*path, attribute), message, hint, d.stage, found, note=f"live: {describe(d.found)}")
 
 
@@ -53,8 +60,16 @@ def whole_set_differs(subject: Subject) -> Iterator[Spot]:
     work that nobody here knows of.
     """
     for d in subject.drifts:
-        if d.reason == "differs" and (d.planned is None or d.planned.kind != "values"):
+        if d.reason == "differs" and (d.planned is None or d.planned.kind != "values") and not _elsewhere(subject, d):
             yield _drift(subject, d, "from")
+
+
+def _elsewhere(subject: Subject, d: Drift) -> bool:
+    """Whether others answer for the name (DC208, DC210): then it means nothing that the zone has nothing there."""
+    name = subject.live.names.get((d.key.zone, d.key.owner)) if subject.live is not None else None
+    if name is None or d.found is not None:
+        return False
+    return bool(name.dname) or bool(name.cut and not (name.cut == d.key.owner and d.key.rdtype in ("NS", "DS")))
 
 
 @check(

@@ -37,8 +37,7 @@ def name_servers(subject: Subject) -> Iterator[Spot]:
     for c in subject.changes:
         word = "apex_ns" if c.key.owner == subject.names[c.key.zone] else "delegation"
         if c.key.rdtype == "NS" and word not in subject.loaded.plan.safety.allow:
-            hint = f"if that is meant: safety: {{allow: [{word}]}}"
-            yield c.spot(f"{c.label} changes who serves the names below it", hint)
+            yield c.spot(f"{c.label} changes who serves the names below it", subject.allow(word))
 
 
 @check(
@@ -60,7 +59,7 @@ def dnssec_records(subject: Subject) -> Iterator[Spot]:
     if "dnssec" not in subject.loaded.plan.safety.allow:
         for c in subject.changes:
             if c.key.rdtype in _DNSSEC:
-                yield c.spot(f"{c.label} is part of a chain of trust", "if that is meant: safety: {allow: [dnssec]}")
+                yield c.spot(f"{c.label} is part of a chain of trust", subject.allow("dnssec"))
 
 
 def _ns_changes(subject: Subject) -> Iterator[tuple[Located, tuple[str, ...]]]:
@@ -109,7 +108,8 @@ def no_glue(subject: Subject) -> Iterator[Spot]:
     for c, _ in _ns_changes(subject):
         for host in _without_address(subject, c):
             if is_below(host, c.key.owner):
-                yield c.spot(f"{c.label} names {host}, which has no address", f"add: {{name: {host}, type: A, …}}")
+                hint = f"add to the stage {{name: {host}, type: A, from: absent, to: [ADDRESS]}}"
+                yield c.spot(f"{c.label} names {host}, which has no address", hint)
 
 
 @check(

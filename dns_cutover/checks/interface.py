@@ -230,6 +230,21 @@ class Subject:
         return out
 
     @cached_property
+    def arrivals(self) -> frozenset[tuple[int, str, str]]:
+        """Where a stage sets an RRset, by (n, zone reference, owner)."""
+        sets = (c for c in self.changes if c.planned.kind == "set" and c.planned.after)
+        return frozenset((c.n, c.key.zone, c.key.owner) for c in sets)
+
+    @cached_property
+    def removed_types(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """The types that the plan takes away at each name, by (zone reference, owner)."""
+        out: dict[tuple[str, str], set[str]] = {}
+        for c in self.changes:
+            if c.planned.kind == "set" and c.planned.after is None:
+                out.setdefault((c.key.zone, c.key.owner), set()).add(c.key.rdtype)
+        return {where: frozenset(types) for where, types in out.items()}
+
+    @cached_property
     def touched(self) -> frozenset[RRsetKey]:
         """Every RRset that some stage changes."""
         return frozenset(c.key for c in self.changes)
@@ -291,6 +306,14 @@ class Subject:
         for key in (*live, *(c.key for c in self.changes)):
             out.setdefault((key.zone, key.owner), set()).add(key.rdtype)
         return {where: frozenset(types) for where, types in out.items()}
+
+    def allow(self, word: str) -> str:
+        """The hint that names a deliberate act; a second `safety:` would be a key twice."""
+        if self.loaded.document.has(("safety", "allow")):
+            return f"if that is meant: add {word} to safety.allow"
+        if self.loaded.document.has(("safety",)):
+            return f"if that is meant: allow: [{word}] under safety"
+        return f"if that is meant: safety: {{allow: [{word}]}}"
 
     def zone_path(self, ref: str, *more: str | int) -> Path:
         """The place of a key of a zone: "zone", "provider", "lookup" and below."""

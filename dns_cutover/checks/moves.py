@@ -19,7 +19,7 @@ from dns_cutover.plan.models import (
 )
 from dns_cutover.plan.places import Path
 from dns_cutover.records import absolute_name, canonical_type
-from dns_cutover.records.targets import POSITIONS
+from dns_cutover.records.targets import POSITIONS, targets_of
 from dns_cutover.timing.lifetime import CachePolicy, lifetime
 
 # Types that decide where a service is found. TXT, CAA and the like change what is said about it.
@@ -73,6 +73,8 @@ def _replaced(subject: Subject) -> dict[int, list[Located]]:
         if not serves(c):
             continue
         p = c.planned
+        if _leads_nowhere(subject, c):
+            continue
         if p.kind == "values" or (p.before is not None and p.after is not None):
             if p.remove or p.before == "live" or set(p.before or ()) - set(p.after or ()):
                 out.setdefault(c.n, []).append(c)
@@ -82,6 +84,18 @@ def _replaced(subject: Subject) -> dict[int, list[Located]]:
         if len({c.planned.after is None for c in changes}) == 2 and any(c.key.rdtype == "CNAME" for c in changes):
             out.setdefault(n, []).extend(c for c in changes if c.planned.after is not None)
     return out
+
+
+def _leads_nowhere(subject: Subject, change: Located) -> bool:
+    """Whether nobody finds anything by the RRset after the change: its last value went, or it says that there is no
+    service ("." in MX, RFC 7505, and in SRV, RFC 2782).
+    """
+    p = change.planned
+    if p.kind == "values" and not p.add:
+        return subject.after(change) is None
+    values = p.after or p.add
+    none = change.key.rdtype in ("MX", "SRV") and not any(targets_of(change.key.rdtype, v) for v in values)
+    return none and bool(values)
 
 
 def serves(change: Located) -> bool:
@@ -118,10 +132,22 @@ def decides(probe: ProbeConfig) -> bool:
     return probe.role == "health" and not probe.report_only
 
 
-def additive(change: Located) -> bool:
-    """Whether the change only adds a name or values. A rollback leaves it in place, unless the plan says otherwise."""
-    p = change.planned
-    return bool((p.kind == "set" and p.before is None and p.after) or (p.add and not p.remove))
+def additive(subject: Subject, change: Located) -> bool:
+    """Whether the change only adds a name or values. A rollback leaves it in place, unless the plan says otherwise.
+
+    What took the place of something else at its name goes when that comes back (RFC 1034 section 3.6.2).
+    """
+    p, key = change.planned, change.key
+    if not ((p.kind == "set" and p.before is None and p.after) or (p.add and not p.remove)):
+        return False
+    gone = subject.removed_types.get((key.zone, key.owner), frozenset()) - {key.rdtype}
+    return not gone or (key.rdtype != "CNAME" and "CNAME" not in gone)
+
+
+def makes_room(subject: Subject, change: Located) -> bool:
+    """Whether the RRset goes, and another one comes at its name in the same stage."""
+    p, key = change.planned, change.key
+    return p.kind == "set" and p.after is None and (change.n, key.zone, key.owner) in subject.arrivals
 
 
 def endpoint(probe: ProbeConfig) -> tuple[object, ...]:
@@ -137,14 +163,25 @@ def endpoint(probe: ProbeConfig) -> tuple[object, ...]:
             return ("command", probe.argv)
 
 
-def probe_yaml(change: Located, side: Literal["new", "old"]) -> str:
-    """A probe of one side of a change, to be copied into the plan and completed."""
+def makes_way(change: Located) -> bool:
+    """Whether the change takes away an RRset of known values."""
+    return change.planned.kind == "set" and change.planned.after is None and isinstance(change.planned.before, tuple)
+
+
+def probe_yaml(change: Located, side: Literal["new", "old"], alongside: Sequence[Located] = ()) -> str:
+    """A probe of one side of a change, to be copied into the plan and completed. `alongside`: the stage's changes, in
+    which an RRset that makes way for the change is looked for.
+    """
     p = change.planned
     old = (p.before if isinstance(p.before, tuple) else ()) or p.remove
+    if side == "old" and p.before is None and p.kind == "set":
+        gone = [c for c in alongside if c.key.owner == change.key.owner and makes_way(c)]
+        if gone:
+            return probe_yaml(gone[0], "old")
     values = (p.after or p.add) if side == "new" else old
     name = f"{change.stage.name[:50]}-{side}"
     role = ", role: way_back" if side == "old" else ""
-    host = change.key.owner.removesuffix(".").replace("*", "any", 1)
+    host = change.key.owner.removesuffix(".").replace("*", "any", 1).replace("\\", "")
     value = values[0] if values else side.upper()
     words = value.split()
     match change.key.rdtype:

@@ -131,13 +131,15 @@ def cname_beside_live_data(subject: Subject) -> Iterator[Spot]:
         if len(there) < 2 or not live or not there & here:
             continue
         told.add(where)
+        alias = (o for o in subject.changes if (o.n, o.key) == (c.n, RRsetKey(*where, "CNAME")))
+        c = next(alias, c)
         also = sorted(live)
         key = RRsetKey(*where, also[0])
         message = (
             f"{c.label} would stand beside {', '.join(also)} that is live there: {describe(subject.live_rrset(key))}"
         )
         owner = relative_name(c.key.owner, subject.names[c.key.zone])
-        hint = f'add to the stage: {{name: "{owner}", type: {also[0]}, from: live, to: absent}}'
+        hint = f'add to the stage {{name: "{owner}", type: {also[0]}, from: live, to: absent}}'
         yield c.spot(message, hint)
 
 

@@ -52,7 +52,8 @@ def no_probe(subject: Subject) -> Iterator[Spot]:
         path: Path = ("stages", n, "probes" if stage.probes else "name")
         more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
         what = "none of its probes decides about the new side" if stage.probes else "no probe watches the new side"
-        hint = f"probes: [{probe_yaml(changes[0], 'new')}]"
+        probe = probe_yaml(changes[0], "new")
+        hint = f"add {probe} to probes" if stage.probes else f"probes: [{probe}]"
         yield Spot(path, f"stage {stage.name} moves {changes[0].label}{more}, and {what}", hint, stage.name)
 
 

@@ -52,6 +52,11 @@ def address_literal(subject: Subject) -> Iterator[Spot]:
             yield Spot(value_path(subject, c, value), message, hint, c.stage.name, c.label)
 
 
+def is_address(host: str, zone: str) -> bool:
+    """Whether an absolute host name is an address by mistake."""
+    return bool(_address(host, zone))
+
+
 def _address_in(rdtype: str, value: str, zone: str) -> str:
     return next((a for t in targets_of(rdtype, value) if (a := _address(t, zone))), "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, check
+from dns_cutover.checks.moves import makes_room
 from dns_cutover.checks.ttl import course
 from dns_cutover.lookup.views import ZoneSecurity
 from dns_cutover.records import RRsetKey
@@ -26,8 +27,8 @@ def _stage(change: str) -> str:
 _REPLACE = _stage('{name: www, type: A, from: ["192.0.2.10"], to: ["192.0.2.20"]}')
 
 
-def _deliberate(change: Located, what: str, word: str) -> Spot:
-    return change.spot(f"{change.label} {what}", f"if that is meant: safety: {{allow: [{word}]}}")
+def _deliberate(subject: Subject, change: Located, what: str, word: str) -> Spot:
+    return change.spot(f"{change.label} {what}", subject.allow(word))
 
 
 @check(
@@ -47,10 +48,9 @@ def deletion(subject: Subject) -> Iterator[Spot]:
     """
     if "delete" in subject.loaded.plan.safety.allow:
         return
-    come = {(c.n, c.key.zone, c.key.owner) for c in subject.changes if c.planned.kind == "set" and c.planned.after}
     for c in subject.changes:
-        if c.planned.kind == "set" and c.planned.after is None and (c.n, c.key.zone, c.key.owner) not in come:
-            yield _deliberate(c, "is deleted", "delete")
+        if c.planned.kind == "set" and c.planned.after is None and not makes_room(subject, c):
+            yield _deliberate(subject, c, "is deleted", "delete")
 
 
 @check(
@@ -81,11 +81,11 @@ def last_one(subject: Subject) -> Iterator[Spot]:
         if whole and "delete" not in allow:
             continue  # told as a deletion
         if c.key.rdtype == "MX" and "last_mx" not in allow:
-            yield _deliberate(c, "loses its last value, and mail goes to the address of the name", "last_mx")
+            yield _deliberate(subject, c, "loses its last value, and mail goes to the address of the name", "last_mx")
         elif c.key.rdtype == "NS" and not whole and "delete" not in allow:
-            yield _deliberate(c, "loses its last name server", "delete")
+            yield _deliberate(subject, c, "loses its last name server", "delete")
         elif c.key.rdtype in ("A", "AAAA") and not whole and "delete" not in allow and not _reachable(subject, c):
-            yield _deliberate(c, "loses the last address of its name", "delete")
+            yield _deliberate(subject, c, "loses the last address of its name", "delete")
 
 
 def _reachable(subject: Subject, change: Located) -> bool:
@@ -111,7 +111,9 @@ def too_many(subject: Subject) -> Iterator[Spot]:
     """
     total, limit = len(subject.changes), subject.loaded.plan.safety.max_changes
     if total > limit:
-        hint = f"if that is meant: safety: {{max_changes: {total}}}"
+        under = subject.loaded.document.has(("safety",))
+        value = f"max_changes: {total}"
+        hint = f"if that is meant: {value} under safety" if under else f"if that is meant: safety: {{{value}}}"
         yield Spot(("safety", "max_changes"), f"{total} changes, more than safety.max_changes ({limit})", hint)
 
 
@@ -132,7 +134,7 @@ def wildcard(subject: Subject) -> Iterator[Spot]:
     if "wildcard" not in subject.loaded.plan.safety.allow:
         for c in subject.changes:
             if c.key.owner.startswith("*."):
-                yield _deliberate(c, "answers for names that nobody lists", "wildcard")
+                yield _deliberate(subject, c, "answers for names that nobody lists", "wildcard")
 
 
 @check(

@@ -33,8 +33,8 @@ WRITABLE = {"route53": frozenset(_ROUTE53.split())}
     "error",
     "the changes of a stage do not fit one atomic message",
     why="Between two messages users could see one half of the change.",
-    hint="split the stage, or allow: [split] under safety",
-    source="RFC 2136 section 2",
+    hint="split the stage, or add split to safety.allow",
+    source="RFC 2136 section 2; RFC 1035 section 4.2.2",
     needs="live",
     fires=Example(
         _stage('{names: [a, b], type: A, from: absent, to: ["192.0.2.20"]}'),

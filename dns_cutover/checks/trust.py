@@ -200,7 +200,8 @@ def _delegated(subject: Subject, ns: RRsetKey, n: int) -> bool | None:
     "error",
     "CDS or CDNSKEY that does not fit the DNSKEY set",
     why="A parent that follows it would publish a DS that breaks the zone.",
-    hint="make CDS and CDNSKEY from keys that the zone has, or write the form that deletes the DS: 0 0 0 00",
+    hint="make CDS and CDNSKEY from keys that the zone has, or write the form that deletes the DS: "
+    "0 0 0 00 in CDS, 0 3 0 AA== in CDNSKEY",
     source="RFC 7344 sections 4.1 and 5; RFC 8078 section 4",
     needs="live",
     fires=Example(

@@ -7,6 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
+from dns_cutover.checks.moves import replaced
 from dns_cutover.plan.models import Stage, TtlConfig
 from dns_cutover.plan.places import Path
 from dns_cutover.records import Edit, RRset, SetEdit, ValueEdit
@@ -20,10 +21,17 @@ DAY = 86400.0
 _LIVE = "www 3600 IN A 192.0.2.10\n"
 
 
+def _stage(change: str) -> str:
+    return f"stages:\n  - name: switch\n    changes:\n      - {change}\n"
+
+
 def _switch(more: str = "", **top: str) -> str:
     change = '{name: www, type: A, from: ["192.0.2.10"], to: ["192.0.2.20"]}'
     head = "".join(f"{key}: {value}\n" for key, value in top.items())
     return f"{head}stages:\n  - name: switch\n{more}    changes:\n      - {change}\n"
+
+
+_SPF = _stage('{name: "@", type: TXT, remove: ["v=spf1 -all"], add: ["v=spf1 mx -all"]}')
 
 
 def ttl_of(subject: Subject, stage: Stage) -> TtlConfig:
@@ -177,38 +185,43 @@ def below_minimum(subject: Subject) -> Iterator[Spot]:
     hint="bake for longer, or restore later",
     source="DESIGN section 5: raise the TTL not before dead(old) + bake",
     needs="live",
-    fires=Example(_switch(), zone=_LIVE),
-    silent=Example(_switch("    bake: 30m\n"), zone=_LIVE),
+    fires=Example(_SPF, zone='@ 3600 IN TXT "v=spf1 -all"\n'),
+    silent=Example(_SPF + "    bake: 30m\n", zone='@ 3600 IN TXT "v=spf1 -all"\n'),
 )
 def restored_early(subject: Subject) -> Iterator[Spot]:
     """While the TTL is low a rollback reaches everybody within minutes; once it is restored it takes the whole TTL.
     Where the last stage before the restore does not bake, the TTL goes up in the moment in which the change is proved;
     where rollback.until promises a way back for longer, it goes up while somebody may still count on that. What only
-    adds names or values is not meant: it stays in place when a run goes back.
+    adds names or values is not meant: it stays in place when a run goes back. Nor is a stage that moves users and does
+    not bake, which is told by itself.
     """
     if subject.book is None:
         return
-    until, numbers = subject.book.rollback.until, stage_numbers(subject)
-    replaced: set[tuple[str, str]] = set()
+    until, numbers, moved = subject.book.rollback.until, stage_numbers(subject), replaced(subject)
+    taken: dict[tuple[str, str], int] = {}  # the stage that last took something away at a name
     for m in course(subject):
         if m.step.kind is StepKind.APPLY:
-            replaced |= {(e.key.zone, e.key.owner) for e in m.step.edits if _takes_away(e)}
+            n = numbers[m.step.stage]
+            taken |= {(e.key.zone, e.key.owner): n for e in m.step.edits if _takes_away(e)}
         if m.step.kind is not StepKind.RESTORE_TTL:
             continue
-        n = numbers[m.step.stage]
-        stage = subject.loaded.plan.stages[n]
-        own = [e for e in m.step.edits if (e.key.zone, e.key.owner) in replaced]
+        stage = subject.loaded.plan.stages[numbers[m.step.stage]]
+        own = [e for e in m.step.edits if (e.key.zone, e.key.owner) in taken]
         raised = [ttl for e in own if (ttl := _raised_to(e)) is not None]
-        replaced = set()
+        last = max((taken[e.key.zone, e.key.owner] for e in own), default=0)
+        taken = {}
         if not raised or stage.commit != "never":
             continue
         back = bound(lifetime(max(raised), policy(subject, stage)))
-        if not stage.bake:
+        took = subject.loaded.plan.stages[last]
+        if not (took.bake or stage.bake):
+            if last in moved:
+                continue  # DC150 says so
             yield Spot(
-                ("stages", n, "bake"),
-                f"stage {stage.name} does not bake: TTLs go up once it is proved, and going back then takes {back}",
+                ("stages", last, "bake"),
+                f"stage {took.name} does not bake: TTLs go up once it is proved, and going back then takes {back}",
                 "bake: 30m, or commit: after if no way back is wanted",
-                stage.name,
+                took.name,
             )
         elif until is not None and m.start < until:
             early = duration(until - m.start)
@@ -280,17 +293,23 @@ def way_back_gone(subject: Subject) -> Iterator[Spot]:
     old TTL, earlier stages and windows can take longer than that. A stage with commit: before gives up its way back
     by itself, and is not meant.
     """
+    if (late := first_late(subject)) is not None:
+        stage, seconds = late
+        message = f"stage {stage.name} can change its records {duration(seconds)} after the way back has ended, at the "
+        yield Spot(("rollback", "until"), f"{message}earliest", stage=stage.name)
+
+
+def first_late(subject: Subject) -> tuple[Stage, float] | None:
+    """The first stage that can change its records only after rollback.until, and how late that is in seconds."""
     until = subject.loaded.plan.rollback.until
     if subject.book is None or until is None:
-        return
+        return None
     numbers = stage_numbers(subject)
     for m in course(subject):
         stage = subject.loaded.plan.stages[numbers[m.step.stage]]
         if m.step.kind is StepKind.APPLY and m.start > until.timestamp() and stage.commit != "before":
-            late = duration(m.start - until.timestamp())
-            message = f"stage {stage.name} can change its records {late} after the way back has ended, at the earliest"
-            yield Spot(("rollback", "until"), message, stage=stage.name)
-            return
+            return stage, m.start - until.timestamp()
+    return None
 
 
 CHECKS = (window_missed, low_already, below_minimum, restored_early, never_restored, way_back_gone)

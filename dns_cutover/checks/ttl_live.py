@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
+from dns_cutover.checks.moves import makes_room
 from dns_cutover.checks.ttl import policy, ttl_of
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.views import TargetView
@@ -17,6 +18,8 @@ from dns_cutover.timing.words import bound
 
 _LIVE = "www 3600 IN A 192.0.2.10\n"
 _CNAME = "{name: www, type: CNAME, from: [edge.oldcdn.test.], to: [edge.newcdn.test.]}"
+# Types whose target clients go on to; name servers are found by their delegation, and a PTR only names a host.
+_FOLLOWED = frozenset({"CNAME", "HTTPS", "MX", "SRV", "SVCB"})
 _OLD_ALIAS = "www 3600 IN CNAME edge.oldcdn.test.\n"
 
 
@@ -84,8 +87,8 @@ def longer_target(subject: Subject) -> Iterator[Spot]:
         moved.setdefault(owner, {})[rdtype] = ttl
     for c in subject.changes:
         low = ttl_of(subject, c.stage).lower_to
-        if c.key.rdtype == "NS":
-            continue  # name servers are found by their delegation
+        if c.key.rdtype not in _FOLLOWED:
+            continue
         after = subject.after(c)
         for host in _hosts(c.key.rdtype, after if isinstance(after, tuple) else ()):
             view = subject.live.targets.get(host)
@@ -187,12 +190,12 @@ def _negative(subject: Subject, key: RRsetKey) -> int | None:
 )
 def slow_undo(subject: Subject) -> Iterator[Spot]:
     """Lowering the TTL of a record makes leaving it quick, not coming back to it: once it is gone caches keep its
-    absence for the negative TTL of the zone. The same holds where a CNAME takes the place of other types. A stage with
-    commit: before does not go back by itself, and is not meant.
+    absence for the negative TTL of the zone. A stage with commit: before does not go back by itself, and is not meant;
+    nor is a record that makes room for another type at its name, since the name is never without an answer.
     """
     undo = _undo(subject)
     for c in subject.changes:
-        if c.planned.kind == "ttl" or c.stage.commit == "before":
+        if c.planned.kind == "ttl" or c.stage.commit == "before" or makes_room(subject, c):
             continue
         if subject.after(c) is not None or subject.before(c) in (None, "unknown"):
             continue

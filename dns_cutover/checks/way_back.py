@@ -43,13 +43,15 @@ def no_way_back(subject: Subject) -> Iterator[Spot]:
     """A probe with the role way_back asks the old side. While it fails no stage starts, and nothing goes back by
     itself: somebody is called instead. Without one the run goes back to whatever the old side has become.
     """
+    every = by_stage(subject)
     for n, changes in replaced(subject).items():
         stage = changes[0].stage
         if stage.commit == "before" or any(p.role == "way_back" for p in stage.probes):
             continue
         path: Path = ("stages", n, "probes" if stage.probes else "name")
         message = f"stage {stage.name} moves {changes[0].label}, and no way_back probe watches the old side"
-        yield Spot(path, message, f"probes: [{probe_yaml(changes[0], 'old')}]", stage.name)
+        probe = probe_yaml(changes[0], "old", every[n])
+        yield Spot(path, message, f"add {probe} to probes", stage.name)
 
 
 @check(

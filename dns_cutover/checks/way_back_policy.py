@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
 from dns_cutover.checks.moves import by_stage, decides, duration, replaced, serves, value_path
+from dns_cutover.checks.plan_values import is_address
 from dns_cutover.plan.models import HttpProbe, Stage
 from dns_cutover.records.targets import targets_of
 
@@ -49,7 +50,7 @@ def outside_act(subject: Subject) -> Iterator[Spot]:
         known |= {_organisation(t) for v in c.planned.remove for t in _targets(c, v)}
         for value in added(subject, c):
             host = next((t for t in _targets(c, value) if _organisation(t) not in known), "")
-            if host and not _proved(c):
+            if host and not _proved(c) and not is_address(host, subject.names[c.key.zone]):
                 told.add(c.n)
                 there, name = _organisation(host), f"{c.stage.name[:50]}-ready"
                 message = f"{c.label} goes to {host.removesuffix('.')}, and nobody confirms that {there} is ready"

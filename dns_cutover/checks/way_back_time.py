@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
-from dns_cutover.checks.moves import additive, decides, duration
+from dns_cutover.checks.moves import additive, by_stage, decides, duration
+from dns_cutover.checks.ttl import first_late
 from dns_cutover.plan.models import Plan, Stage
 from dns_cutover.runbook.model import Exposure, StepKind
 from dns_cutover.runbook.timeline import timeline
@@ -28,7 +30,7 @@ def _exposures(subject: Subject) -> Iterator[tuple[int, Stage, list[Exposure]]]:
     assert subject.book is not None
     plan, stay = subject.loaded.plan, set()
     if plan.rollback.additive == "keep":
-        stay = {(c.stage.name, c.key) for c in subject.changes if additive(c)}
+        stay = {(c.stage.name, c.key) for c in subject.changes if additive(subject, c)}
     found: dict[str, list[Exposure]] = {}
     for step in subject.book.steps:
         if step.kind is StepKind.APPLY:
@@ -76,16 +78,25 @@ def tail_beyond_bake(subject: Subject) -> Iterator[Spot]:
     hint="look for another way back: a change that replaces is undone faster than one that deletes",
     source="RFC 2308 section 5",
     needs="live",
-    fires=Example(_GONE % (_DELETE, "    wait: 1h\n"), zone=_ZONE),
+    fires=Example(
+        _GONE % (_TO, "") + '      - {name: old, type: A, from: ["192.0.2.30"], to: absent}\n',
+        zone=_ZONE + "old 3600 IN A 192.0.2.30\n",
+    ),
     silent=Example(_GONE % (_TO, ""), zone=_ZONE),
 )
 def slow_undo(subject: Subject) -> Iterator[Spot]:
     """The way there replaces answers that were lowered for it. The way back replaces what this stage has published: a
-    deletion leaves an absence, which caches keep for the zone's negative TTL, and nothing lowers that one beforehand.
+    deletion leaves an absence, which caches keep for the zone's negative TTL, and nothing lowers that one beforehand. A
+    stage that does nothing but delete is told elsewhere, and one that changes only TTLs has nothing to take back.
     """
     if subject.book is None:
         return
+    changes = by_stage(subject)
     for n, stage, exposures in _exposures(subject):
+        own = [c for c in changes[n] if c.planned.kind != "ttl"]
+        exposures = [x for x in exposures if x.key in {c.key for c in own}]
+        if not exposures or all(subject.after(c) is None for c in own):
+            continue
         there = max(x.old_s for x in exposures)
         worst = max(exposures, key=lambda x: x.undo_s)
         if worst.undo_s < 2 * there or worst.undo_s - there <= 60:
@@ -114,6 +125,8 @@ def too_early(subject: Subject) -> Iterator[Spot]:
     policy = subject.loaded.plan.rollback
     if policy.until is None or not policy.automatic:
         return
+    if first_late(subject) is not None:
+        return  # DC312 says so
     until = policy.until.timestamp()
     at = ("rollback", "until")
     if until <= subject.now:
@@ -126,7 +139,8 @@ def too_early(subject: Subject) -> Iterator[Spot]:
 
 
 def _too_early(subject: Subject, until: datetime, needed: float, stage: str) -> Spot:
-    when = datetime.fromtimestamp(subject.now + needed, until.tzinfo).isoformat(timespec="minutes")
+    minute = math.ceil((subject.now + needed) / 60) * 60  # what is written is cut off at minutes
+    when = datetime.fromtimestamp(minute, until.tzinfo).isoformat(timespec="minutes")
     message = f"started now, stage {stage} needs its way back until {when} at least, and rollback.until is "
     message += until.isoformat(timespec="minutes")
     return Spot(("rollback", "until"), message, f"write until: {when} or later, if the old side is there for so long")
@@ -165,7 +179,7 @@ def too_early_live(subject: Subject) -> Iterator[Spot]:
     the time in which the undoing of the last stage reaches everybody.
     """
     policy = subject.loaded.plan.rollback
-    if policy.until is None or not policy.automatic or subject.book is None:
+    if policy.until is None or not policy.automatic or subject.book is None or first_late(subject) is not None:
         return
     until = policy.until.timestamp()
     if until < subject.now + _by_plan(subject.loaded.plan)[0]:

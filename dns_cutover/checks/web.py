@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dns_cutover.checks.addresses import ip, is_host, is_public, moves_away, planned_addresses, values_at
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
+from dns_cutover.checks.plan_values import is_address
 from dns_cutover.records import RRsetKey
 from dns_cutover.records.fields import ServiceBinding, service_binding
 from dns_cutover.records.targets import targets_of
@@ -57,6 +58,8 @@ def target_without_address(subject: Subject) -> Iterator[Spot]:
         ):
             continue
         for target in dict.fromkeys(t for v in added(subject, change) for t in targets_of(rdtype, v)):
+            if is_address(target, subject.names[change.key.zone]):
+                continue  # DC131 says so
             if planned_addresses(subject, change.n + 1, change.key.zone, target) == ():
                 view = subject.live.targets.get(target)
                 problem = (view.problem if view is not None else "") or "it has no address"

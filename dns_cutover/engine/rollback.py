@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from dns_cutover.records import Change, Edit, RRset, RRsetKey, SetEdit, ValueEdit, inverse
@@ -27,6 +28,27 @@ def is_additive(edit: Edit) -> bool:
             return before is None and after is not None
         case ValueEdit():
             return not edit.remove and bool(edit.add)
+
+
+def kept(book: Runbook, applied: Iterable[Written]) -> Callable[[Edit], bool]:
+    """Which edits of `applied` stay in place when all of it is undone: with `additive: keep`, what only added.
+
+    An alias and the data whose place it took, or the other way round, are one replacement: a name cannot have both
+    (RFC 1034 section 3.6.2), so that what comes back needs the other one gone.
+    """
+    taken: dict[tuple[str, str], set[str]] = {}
+    for w in applied:
+        for c in w.changes:
+            if c.before is not None and c.after is None:
+                taken.setdefault((c.key.zone, c.key.owner), set()).add(c.key.rdtype)
+
+    def stays(edit: Edit) -> bool:
+        if book.rollback.additive != "keep" or not is_additive(edit):
+            return False
+        others = taken.get((edit.key.zone, edit.key.owner), set()) - {edit.key.rdtype}
+        return not others or (edit.key.rdtype != "CNAME" and "CNAME" not in others)
+
+    return stays
 
 
 def committed_stages(book: Runbook, i: int) -> frozenset[str]:
@@ -70,8 +92,9 @@ def way_back(book: Runbook, done: tuple[Written, ...], i: int) -> tuple[Step, ..
     undone: set[RRsetKey] = set()
     steps: list[Step] = []
     stages = list(dict.fromkeys(w.stage for w in reversed(applied)))
+    stays = kept(book, applied)
     for stage in stages:
-        steps += _undo_stage(book, stage, [w for w in reversed(applied) if w.stage == stage], image, undone)
+        steps += _undo_stage(book, stage, [w for w in reversed(applied) if w.stage == stage], image, undone, stays)
     if book.rollback.after == "restore_ttl":
         steps += _restore(book, done, image, undone)
     return tuple(steps)
@@ -89,6 +112,7 @@ def _undo_stage(
     written: list[Written],
     image: dict[RRsetKey, RRset | None],
     undone: set[RRsetKey],
+    stays: Callable[[Edit], bool],
 ) -> list[Step]:
     steps: list[Step] = []
     gate = _gate(book, stage)
@@ -100,7 +124,7 @@ def _undo_stage(
             lives.setdefault(x.key, []).append(x)
         for edit in w.edits:
             change = by_key.get(edit.key)
-            if change is None or (is_additive(edit) and book.rollback.additive == "keep"):
+            if change is None or stays(edit):
                 continue
             now = image.get(edit.key)
             edits.append(_undo(edit, change, now))

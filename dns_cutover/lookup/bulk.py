@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from dns_cutover.lookup.answer import Reply
 from dns_cutover.lookup.authoritative import Zones, ask_server
-from dns_cutover.lookup.interface import Endpoint, ServerView
+from dns_cutover.lookup.interface import Endpoint, Fault, ServerView
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transfer import NoCopy, fetch_zone
 from dns_cutover.lookup.zonecopy import ZoneCopy
@@ -51,7 +51,7 @@ async def look_at_all(
     views = [view for several in found for view, _ in several]
     copies: dict[str, ZoneCopy] = {}
     for view, copy in (each for several in found for each in several):
-        if copy is not None and not view.problem:
+        if copy is not None and view.fault in (Fault.NONE, Fault.CUT):
             copies.setdefault(view.zone, copy)
     return Looked(tuple(views), MappingProxyType(copies))
 
@@ -112,6 +112,6 @@ async def _confirmed(asker: Asker, ref: str, copy: ZoneCopy, keys: Sequence[RRse
     told = copy.server_view(ref, keys)
     if asked.serial != told.serial or any(told.rrsets.get(k, asked) != found for k, found in asked.rrsets.items()):
         return None
-    if asked.problem and not told.problem:
-        return replace(told, problem=asked.problem, wrong=asked.wrong)
+    if asked.problem and asked.fault is not Fault.CUT:
+        return replace(told, problem=asked.problem, wrong=asked.wrong, fault=asked.fault)
     return told

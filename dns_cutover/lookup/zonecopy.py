@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from dns_cutover.lookup.interface import Endpoint, ServerView
+from dns_cutover.lookup.interface import Endpoint, Fault, ServerView
 from dns_cutover.lookup.views import NameView
 from dns_cutover.lookup.zonewire import Record
 from dns_cutover.records import RRset, RRsetKey
@@ -87,22 +87,25 @@ class ZoneCopy:
             cut = self.cut_above(key.owner)
             if cut and (cut != key.owner or key.rdtype not in ("NS", "DS")):
                 problem = problem or f"refers to {cut}: the name lies below a zone cut"
+            elif dname := self.dname_above(key.owner):
+                # Before what stands below it, which is not served (RFC 6672 section 2.4).
+                rrsets[key] = self._renamed(key.owner, dname) if key.rdtype == "CNAME" else None
             elif there is not None:
                 rrsets[key] = there.get(key.rdtype)
-            elif dname := self.dname_above(key.owner):
-                rrsets[key] = self._renamed(key.owner, dname) if key.rdtype == "CNAME" else None
             else:
                 rrsets[key] = None
                 star = self.wildcard_for(key.owner)
                 synthesised = self.at(star).get(key.rdtype) if star else None
                 if synthesised is not None:
                     wild[key] = synthesised
-        return ServerView(ref, self.server, rrsets, self.serial, problem, bool(problem), wild)
+        fault = Fault.CUT if problem else Fault.NONE
+        return ServerView(ref, self.server, rrsets, self.serial, problem, bool(problem), wild, fault)
 
     def _renamed(self, owner: str, dname: str) -> RRset:
         """The CNAME that a DNAME above makes (RFC 6672 section 3.1)."""
         found = self.at(dname)["DNAME"]
-        return RRset(found.ttl, (owner.removesuffix(dname) + found.values[0],))
+        target = found.values[0] if found.values[0] != "." else ""
+        return RRset(found.ttl, (owner.removesuffix(dname) + target,))
 
     def name_view(self, ref: str, owner: str, types: Sequence[str]) -> NameView:
         """What the server says about one name, as `read_name` would find it."""

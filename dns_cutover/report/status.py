@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dns_cutover.engine.actions import Wait
-from dns_cutover.engine.rollback import is_additive
+from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
 from dns_cutover.report.words import utc
 from dns_cutover.runbook.model import Step, StepKind
@@ -90,8 +90,8 @@ def headline(s: RunState, wait: Wait | None) -> tuple[str, str]:
 def way_back(s: RunState) -> WayBack:
     """The way back as it is now."""
     live = [w for w in s.done if w.kind is StepKind.APPLY]
-    keep = s.book.rollback.additive == "keep"
-    additive = {e.key for w in live for e in w.edits if is_additive(e)} if keep else set()
+    stays = kept(s.book, live)
+    additive = {e.key for w in live for e in w.edits if stays(e)}
     tails = [x.undo_s for w in live for x in w.exposures if x.key not in additive]
     command = f"dns-cutover rollback {s.run_id}"
     failing = [

@@ -23,6 +23,7 @@ SPAN = re.compile(r"(?s)(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)")
         ("thanks @octocat, see #12 and GH-12", "thanks `@octocat`, see `#12` and `GH-12`"),
         ("deadbeef1 is a commit, cafe is none", "`deadbeef1` is a commit, cafe is none"),
         ("a_b *c* <b> [x](y)", "`a_b *c* <b> [x](y`)"),
+        ("did you mean consecutive_failure_limit?", "did you mean `consecutive_failure_limit`?"),
         ("a\nb", "`a\\x0ab`"),
         ("", ""),
     ],

@@ -161,7 +161,7 @@ def test_an_alias_beside_data_is_told_once_for_a_name():
     later = "{name: www, type: CNAME, from: edge.new.test., to: edge2.new.test.}"
     found = [f for f in findings(Example(two_stages(change, later), zone=ZONE)) if f.id == "DC214"]
     assert [(f.stage, f.hint) for f in found] == [
-        ("switch", 'add to the stage: {name: "www", type: A, from: live, to: absent}')
+        ("switch", 'add to the stage {name: "www", type: A, from: live, to: absent}')
     ]
 
 

@@ -488,7 +488,7 @@ def test_probes_that_only_report_watch_nothing() -> None:
     found = [f for f in findings(Example(text), offline=True) if f.id == "DC140"]
     assert [f.message for f in found] == ["stage switch moves www A, and none of its probes decides about the new side"]
     assert found[0].hint == (
-        'probes: [{type: http, name: switch-new, url: "https://www.example.test/", address: "192.0.2.20"}]'
+        'add {type: http, name: switch-new, url: "https://www.example.test/", address: "192.0.2.20"} to probes'
     )
 
 
@@ -508,7 +508,10 @@ def test_the_probes_that_hints_suggest_load(change: str) -> None:
     """Each hint of DC140 and DC801, put into the plan, is a plan that loads and no longer fires."""
     head = "safety: {allow: [wildcard]}\n"
     found = {f.id: f.hint for f in findings(Example(stage(change, head=head)), offline=True)}
-    lines = [found[c].removeprefix("probes: [").removesuffix("]") for c in ("DC140", "DC801")]
+    lines = [
+        found["DC140"].removeprefix("probes: [").removesuffix("]"),
+        found["DC801"].removeprefix("add ").removesuffix(" to probes"),
+    ]
     lines = [line.replace('"OLD"', '"192.0.2.7"') for line in lines]
     text = stage(
         change, head=head, rest="    bake: 10m\n    probes:\n" + "".join(f"      - {line}\n" for line in lines)
@@ -516,6 +519,20 @@ def test_the_probes_that_hints_suggest_load(change: str) -> None:
     again = findings(Example(text), offline=True)
     assert not {f.id for f in again} & {"DC140", "DC801"}
     assert not [f for f in again if f.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("change", "zone"),
+    [
+        ('{name: "@", type: MX, from: [10 mx.old.test.], to: ["0 ."]}', "@ 300 IN MX 10 mx.old.test.\n"),
+        ('{name: _s._tcp, type: SRV, from: [1 1 9 a.test.], to: ["0 0 0 ."]}', "_s._tcp 300 IN SRV 1 1 9 a.test.\n"),
+        ('{name: www, type: A, remove: ["192.0.2.10"]}', "www 300 IN A 192.0.2.10\n"),
+    ],
+)
+def test_what_only_goes_has_no_new_side(change: str, zone: str) -> None:
+    """No service is said to be there any more, so that there is nothing to probe."""
+    found = {f.id for f in findings(Example(stage(change), zone=zone))}
+    assert not found & {"DC140", "DC150", "DC801"}
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,15 @@ def test_the_hint_is_a_probe_of_the_old_side() -> None:
     """With the old value, in the type that fits."""
     hints = [f.hint for f in findings(Example(stage(MX)), offline=True) if f.id == "DC801"]
     assert hints == [
-        'probes: [{type: tcp, name: switch-old, target: mx.old.test, port: 25, expect: "220", role: way_back}]'
+        'add {type: tcp, name: switch-old, target: mx.old.test, port: 25, expect: "220", role: way_back} to probes'
     ]
+    swap = stage(
+        '{name: www, type: A, from: ["192.0.2.10"], to: absent}',
+        "{name: www, type: CNAME, from: absent, to: [edge.cdn.test.]}",
+    )
+    hints = [f.hint for f in findings(Example(swap), offline=True) if f.id == "DC801"]
+    assert len(hints) == 1
+    assert 'address: "192.0.2.10", role: way_back}' in hints[0]
 
 
 @pytest.mark.parametrize(
@@ -155,14 +162,19 @@ def test_a_stage_that_nobody_watches_or_that_is_committed_has_no_bake_to_compare
 
 def test_undoing_a_deletion_is_slow() -> None:
     """Forward 60 s + 60 s at the low TTL, back the zone's negative TTL of 300 s + 60 s."""
-    gone = stage('{name: www, type: A, from: ["192.0.2.10"], to: absent}', head="safety: {allow: [delete]}\n")
-    assert said("DC805", gone, live=True, zone=WWW) == [
+    old = '      - {name: old, type: A, from: ["192.0.2.30"], to: absent}\n'
+    gone = stage(A, head="safety: {allow: [delete]}\n", rest=old)
+    assert said("DC805", gone, live=True, zone=WWW + "old 3600 IN A 192.0.2.30\n") == [
         (
             "info",
             "switch",
-            "stage switch is over for users after 2m, and taking www A back takes 6m (its absence is cached for 300 s)",
+            "stage switch is over for users after 2m, and taking old A back takes 6m (its absence is cached for 300 s)",
         )
     ]
+    alone = stage('{name: www, type: A, from: ["192.0.2.10"], to: absent}', head="safety: {allow: [delete]}\n")
+    assert said("DC805", alone, live=True, zone=WWW) == []
+    assert len(said("DC307", alone, live=True, zone=WWW)) == 1
+    assert said("DC805", stage("{name: www, type: A, ttl: 1h}"), live=True, zone="www 300 IN A 192.0.2.10\n") == []
     assert said("DC805", stage(A), live=True, zone=WWW) == []
     assert said("DC805", gone + "    commit: before\n", live=True, zone=WWW) == []
 
@@ -171,8 +183,8 @@ def test_undoing_a_deletion_is_slow() -> None:
     ("until", "severity", "message"),
     [
         ("2026-03-10T12:00:00Z", "error", "2026-03-10T12:00+00:00 has passed"),
-        ("2026-03-10T12:05:00Z", "warning", "until 2026-03-10T12:10+00:00 at least"),
-        ("2026-03-10T13:05:00+01:00", "warning", "until 2026-03-10T13:10+01:00 at least"),
+        ("2026-03-10T12:05:00Z", "warning", "until 2026-03-10T12:11+00:00 at least"),
+        ("2026-03-10T13:05:00+01:00", "warning", "until 2026-03-10T13:11+01:00 at least"),
         ("2026-03-10T12:11:00Z", None, ""),
     ],
 )
@@ -188,6 +200,9 @@ def test_until_against_the_timeline() -> None:
     """Live the wait for the old TTL and the tail of the undoing count too: 3,660 s + 21 + 21 + 120 + 600 + 120."""
     text = 'rollback: {until: "2026-03-10T12:30:00Z"}\n' + probe(GREEN)
     assert said("DC806", text, live=True, zone=WWW) == []
+    assert said("DC814", text, live=True, zone=WWW) == []  # the change itself comes too late: DC312
+    assert len(said("DC312", text, live=True, zone=WWW)) == 1
+    text = text.replace("12:30", "13:10")
     found = said("DC814", text, live=True, zone=WWW)
     assert len(found) == 1
     end = NOW + 3660 + 21 + 21 + 120 + 600 + 120
@@ -197,7 +212,7 @@ def test_until_against_the_timeline() -> None:
     bake = next(m for m in timeline(book) if m.step.kind is StepKind.BAKE)
     assert NOW + bake.end + 120 == end
     assert finish_after(book) >= bake.end
-    assert "until 2026-03-10T13:15+00:00 at least" in found[0][2]
+    assert "until 2026-03-10T13:16+00:00 at least" in found[0][2]
 
 
 def test_until_says_nothing_where_nothing_goes_back_by_itself() -> None:
