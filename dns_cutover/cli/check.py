@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dns_cutover.cli.common import print_json
+from dns_cutover.cli.common import print_json, write_text
 from dns_cutover.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def _check(
         if json and (code != 75 or not watch):
             print_json(document)
         elif not json:
-            sys.stdout.write(_text(document, code))
+            write_text(_shown(_text(document, code)))
         if code != 75 or not watch:
             return code
         await setting.clock.sleep_until(min(due, setting.clock.now() + 60.0))
@@ -180,6 +180,16 @@ def _values(rrset: RRset | None) -> list[str] | None:
 
 def _ttl(rrset: RRset | None) -> int | None:
     return rrset.ttl if rrset is not None else None
+
+
+def _shown(text: str) -> str:
+    """Off a terminal, and on one that cannot show UTF-8, in ASCII."""
+    from dns_cutover.report.stream import wants_ascii
+    from dns_cutover.report.words import safe, to_ascii
+
+    if sys.stdout.isatty() and not wants_ascii():
+        return text
+    return "".join(f"{safe(line, ascii_only=True)}\n" for line in to_ascii(text).splitlines())
 
 
 def _text(d: dict[str, Any], code: int) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dns_cutover.cli.common import Globals, load
+from dns_cutover.cli.common import Globals, load, write_text
 from dns_cutover.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -50,11 +49,12 @@ def export(
     assert isinstance(context.obj, Globals)
     text = asyncio.run(_text(context.obj, source, _given(source, var or []), output, stage))
     if out is None:
-        sys.stdout.write(text)
+        write_text(text)
         return
+    from dns_cutover.cli.files import new_file
+
     try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text)
+        new_file(out, text)
     except FileExistsError:
         raise UsageError(
             f"{out} exists already", "It may hold more than this run's records.", ("name another file",)
@@ -65,7 +65,7 @@ def export(
 
 def _given(source: str, var: list[str]) -> Runbook | LoadedPlan | None:
     """A runbook, a plan, or None: the id of a run."""
-    from dns_cutover.runbook.codec import parse_runbook
+    from dns_cutover.cli.runbook_file import is_runbook, load_runbook
 
     path = Path(source)
     if not path.exists():
@@ -73,14 +73,7 @@ def _given(source: str, var: list[str]) -> Runbook | LoadedPlan | None:
             hints = ("name a plan, a runbook or a run",)
             raise Unavailable(f"{source} cannot be read", "There is no such file.", hints)
         return None
-    try:
-        with path.open("rb") as file:
-            if file.read(1) == b"{":
-                return parse_runbook(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = getattr(exc, "strerror", None) or "It is not UTF-8"
-        raise Unavailable(f"{path} cannot be read", f"{reason}.") from None
-    return load(path, var)
+    return load_runbook(path) if is_runbook(path) else load(path, var)
 
 
 async def _text(options: Globals, source: str, given: Runbook | LoadedPlan | None, output: Format, stage: str) -> str:

@@ -61,6 +61,9 @@ def init(
     path = out if out is not None else Path(default_file(origin, chosen))
     if path.exists():
         raise _exists(path)
+    if not path.parent.is_dir():
+        # Told before anything is asked, and not after the last answer.
+        raise Unavailable(f"{path} cannot be written", "Its folder is not there.", ("name another file: -o FILE",))
     surveyed = _survey(origin, chosen, records, given, authoritative or [], bootstrap or [])
     for note in surveyed.notes:
         _say(f"note: {note}")
@@ -259,9 +262,10 @@ def _check(text: str, path: Path, found: Found) -> None:
 
 def _write(path: Path, text: str) -> None:
     """A new file or nothing. Raises UsageError, Unavailable."""
+    from dns_cutover.cli.files import new_file
+
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        new_file(path, text)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as exc:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dns_cutover.cli.common import load, print_json
+from dns_cutover.cli.common import load, print_json, write_text
 
 if TYPE_CHECKING:
     from dns_cutover.assembly import Examined
@@ -70,7 +69,7 @@ def _show(output: Format, examined: Examined, now: float, *, full: bool, out: st
         case Format.MARKDOWN:
             from dns_cutover.report.preview_markdown import preview_markdown
 
-            sys.stdout.write(preview_markdown(book, sha256, now))
+            write_text(preview_markdown(book, sha256, now))
         case Format.TEXT:
             from dns_cutover.report.foreseen import foresee
             from dns_cutover.report.paper import print_lines, stdout_look
