@@ -72,6 +72,7 @@ def validate(
     assert isinstance(context.obj, Globals)
     if offline and (probe or probe_write or resolver):
         raise UsageError("--offline asks nobody, and --probe, --probe-write and --resolver ask somebody")
+    _spare(out, (*plans, *(owner_file or ())))
     files_of_others, resolvers = tuple(owner_file or ()), _endpoints(resolver)
     # A plan under review may be a stranger's: it does not choose who is asked.
     request = Request(offline, probe, probe_write, files_of_others, resolvers, _endpoints(bootstrap), trust_plan=False)
@@ -86,6 +87,14 @@ def validate(
     _show(reports, output, out)
     if not all(r.ok for r in reports):
         raise typer.Exit(3 if any(not r.ok and not r.problem for r in reports) else 1)
+
+
+def _spare(out: Path | None, read: Sequence[Path]) -> None:
+    """What is looked at is not written over. Raises UsageError."""
+    from dns_cutover.cli.files import same_file
+
+    if out is not None and any(same_file(out, path) for path in read):
+        raise UsageError(f"{out} is what validate is to read", "It was left as it is.", ("name another file with -o",))
 
 
 def _distinct(paths: Sequence[Path]) -> list[Path]:
@@ -184,8 +193,10 @@ def _with_preview(report: Report, outcome: Examined | CutoverError, plans: int) 
 def _show(reports: Sequence[Report], output: Format, out: Path | None) -> None:
     """The document to a file or to standard output; what people read to standard error."""
     if out is not None:
+        from dns_cutover.cli.files import replace_file
+
         try:
-            out.write_text(_rendered(reports, output), encoding="utf-8", errors="backslashreplace")
+            replace_file(out, _rendered(reports, output).encode("utf-8", "backslashreplace"))
         except OSError as exc:
             raise Unavailable(f"{out} cannot be written", f"{exc.strerror}.", ("name another file with -o",)) from None
     elif output is not Format.TEXT:
