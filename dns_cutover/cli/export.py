@@ -99,6 +99,7 @@ async def _book(
     from dns_cutover.assembly import examine
     from dns_cutover.cli.common import Invalid, print_findings
     from dns_cutover.cli.find import find_run
+    from dns_cutover.report.words import shell_word
     from dns_cutover.runbook.model import Runbook
 
     if given is None:
@@ -108,7 +109,9 @@ async def _book(
     examined = await examine(given, setting)
     if examined.book is None or examined.live is None:
         print_findings(examined)
-        raise Invalid(f"{source} cannot be compiled", "Its findings are above.", (f"dns-cutover validate {source}",))
+        raise Invalid(
+            f"{source} cannot be compiled", "Its findings are above.", (f"dns-cutover validate {shell_word(source)}",)
+        )
     return examined.book, examined.live.rrsets
 
 

@@ -55,6 +55,7 @@ def init(
 ) -> None:
     """Write a first plan from live records. Asks what DNS cannot tell; changes nothing, reads no secrets."""
     from dns_cutover.plan.template import default_file, template_named
+    from dns_cutover.report.words import plural, shell_word
 
     chosen = _unfit(lambda: template_named(template))
     origin, records, given = _arguments(zone, record or [], answer or [])
@@ -72,24 +73,17 @@ def init(
     text = _text(chosen, surveyed.found, moved, answers, path, authoritative or [], bootstrap or [])
     _check(text, path, surveyed.found)
     _write(path, text)
-    count = len(moved)
-    _say(f"{path} is written: {chosen.name}, {count} record{'s' if count != 1 else ''}. Read its comments, then:")
+    _say(f"{path} is written: {chosen.name}, {plural(len(moved), 'record')}. Read its comments, then:")
     # A plan may not choose its own resolvers when it is validated: a stranger may have written it.
     finders = "".join(f" --bootstrap {b}" for b in bootstrap or [])
-    _say(f"  dns-cutover validate {_quoted(path)}{finders}")
-    _say(f"  dns-cutover preview {_quoted(path)} -o {_quoted(path.with_suffix('.runbook.json'))}")
+    _say(f"  dns-cutover validate {shell_word(str(path))}{finders}")
+    _say(f"  dns-cutover preview {shell_word(str(path))} -o {shell_word(str(path.with_suffix('.runbook.json')))}")
 
 
 def _say(line: str) -> None:
     from dns_cutover.report.words import safe
 
     sys.stderr.write(safe(line) + "\n")
-
-
-def _quoted(path: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(path))
 
 
 def _unfit(act: Callable[[], T]) -> T:
@@ -103,10 +97,15 @@ def _unfit(act: Callable[[], T]) -> T:
 
 
 def _exists(path: Path) -> UsageError:
+    from dns_cutover.report.words import shell_word
+
     return UsageError(
         f"{path} is there already",
         "init never overwrites.",
-        ("name another file: -o FILE", f"dns-cutover validate {_quoted(path)}   looks at the one that is there"),
+        (
+            "name another file: -o FILE",
+            f"dns-cutover validate {shell_word(str(path))}   looks at the one that is there",
+        ),
     )
 
 
@@ -196,9 +195,9 @@ def _other_ways(template: Template) -> tuple[str, ...]:
 
 
 def _shell(question: Question) -> str:
-    import shlex
+    from dns_cutover.report.words import shell_word
 
-    return shlex.quote(f"{question.name}={question.example}")
+    return shell_word(f"{question.name}={question.example}")
 
 
 def _prompt(questions: Sequence[Question], found: Found) -> Given:

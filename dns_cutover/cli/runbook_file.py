@@ -38,6 +38,7 @@ def write_runbook(path: Path, book: Runbook, *, force: bool) -> None:
     Raises UsageError if something else is there, Unavailable if it cannot be read or written.
     """
     from dns_cutover.cli.files import replace_file
+    from dns_cutover.report.words import shell_word
     from dns_cutover.runbook.codec import runbook_file
 
     data = runbook_file(book)
@@ -53,7 +54,7 @@ def write_runbook(path: Path, book: Runbook, *, force: bool) -> None:
         raise UsageError(
             f"{path} is there already, and it is no runbook of {book.plan}. It was left as it is",
             "",
-            (f"dns-cutover preview … -o {path} --force   overwrite it",),
+            (f"dns-cutover preview … -o {shell_word(str(path))} --force   overwrite it",),
         )
     try:
         replace_file(path, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import UTC, datetime, timezone, tzinfo
 
 from dns_cutover.timing.words import bound as bound
@@ -95,6 +96,11 @@ def safe(text: str, *, ascii_only: bool = False) -> str:
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0xA0 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shell_word(text: str) -> str:
+    """A file's name as a command to be copied has it: whatever the name is, the shell runs nothing of it."""
+    return shlex.quote(text)
 
 
 def plural(n: int, word: str) -> str:
