@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dns_cutover.cli.common import Globals, load, write_text
+from dns_cutover.cli.options import Vars
 from dns_cutover.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ def export(
         str, typer.Argument(metavar="PLAN|RUNBOOK|RUN", help="A plan, a runbook that preview wrote, or a run's id.")
     ],
     output: Annotated[Format, typer.Option("--format", help="In whose words.")],
-    stage: Annotated[str, typer.Option(help="The state after this stage, not in the end.")] = "",
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file; never overwrites.")] = None,
-    var: Annotated[list[str] | None, typer.Option(help="Override a variable: NAME=VALUE.")] = None,
+    stage: Annotated[str, typer.Option(metavar="NAME", help="The state after this stage, not in the end.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file; never overwrites.")
+    ] = None,
+    var: Vars = None,
 ) -> None:
-    """Print what the records are after the run, to put into the tool that keeps them. Writes nothing to DNS."""
+    """Print the end state for the tool that keeps the records. Writes nothing to DNS."""
     import asyncio
 
     assert isinstance(context.obj, Globals)

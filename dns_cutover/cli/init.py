@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from dns_cutover.cli.complete import templates
+from dns_cutover.cli.options import Authoritative, Bootstrap, Many
 from dns_cutover.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from dns_cutover.plan.template import Template
 
 T = TypeVar("T")
-Many = list[str] | None
 Given = dict[str, list[str]]
 SCHEMA = "plan.schema.json"
 
@@ -40,15 +40,21 @@ def _list(value: bool) -> None:
 
 
 def init(
-    zone: Annotated[str, typer.Argument(help="The zone.")],
+    zone: Annotated[str, typer.Argument(metavar="ZONE", help="The zone.")],
     template: Annotated[
-        str, typer.Option(help="What kind of move; see --list-templates.", autocompletion=templates)
+        str, typer.Option(metavar="NAME", help="What kind of move; see --list-templates.", autocompletion=templates)
     ] = "generic",
-    record: Annotated[Many, typer.Option(help="NAME/TYPE that moves, such as www/A; repeat for several.")] = None,
-    answer: Annotated[Many, typer.Option("--set", help="An answer: NAME=VALUE; repeat for several values.")] = None,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="The plan file; never overwritten.")] = None,
-    authoritative: Annotated[Many, typer.Option(help="The zone's servers, address[:port]; default: found.")] = None,
-    bootstrap: Annotated[Many, typer.Option(help="Recursive resolvers used to find servers.")] = None,
+    record: Annotated[
+        Many, typer.Option(metavar="NAME/TYPE", help="What moves, such as www/A; repeat for several.")
+    ] = None,
+    answer: Annotated[
+        Many, typer.Option("--set", metavar="NAME=VALUE", help="An answer; repeat for several values.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The plan file; never overwritten.")
+    ] = None,
+    authoritative: Authoritative = None,
+    bootstrap: Bootstrap = None,
     list_templates: Annotated[
         bool, typer.Option("--list-templates", callback=_list, is_eager=True, help="Show the templates.")
     ] = False,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dns_cutover.cli.common import Globals, load
+from dns_cutover.cli.options import Commands, Events, Vars, Yes
 from dns_cutover.errors import StaleRunbook, UsageError
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="PLAN|RUNBOOK", help="A plan, or a runbook that preview wrote.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do what is due, then exit 75.")] = False,
-    events: Annotated[Path | None, typer.Option(help="Append events as JSON lines; - is standard output.")] = None,
-    allow_commands: Annotated[bool, typer.Option(help="Let command probes run.")] = False,
-    var: Annotated[list[str] | None, typer.Option(help="Override a variable: NAME=VALUE.")] = None,
+    events: Events = None,
+    allow_commands: Commands = False,
+    var: Vars = None,
 ) -> None:
     """Start a run and drive it to its end."""
     import asyncio

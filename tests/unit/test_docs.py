@@ -67,6 +67,20 @@ def test_every_hint_names_a_verb_that_exists() -> None:
     assert wrong == []
 
 
+def test_help_reads_as_one_text() -> None:
+    """One form of an option in every verb; no type of Python in it, and no sentence cut off in the list of verbs."""
+    program = typer.main.get_command(app)
+    assert "..." not in (shown := program.get_help(typer.Context(program))).split("Commands:")[1], shown
+    forms: dict[str, set[str]] = {}
+    for name, verb in program.commands.items():  # type: ignore[attr-defined]
+        text = " ".join(verb.get_help(typer.Context(verb, info_name=name)).split())
+        assert not re.search(r"--\S+ <(list|str|path)|\{[a-z]+\}|--no-(?!wait|network)", text), text
+        for option in verb.params:
+            if option.opts[0].startswith("--") and option.opts[0] not in ("--format", "--template", "--stage"):
+                forms.setdefault(max(option.opts, key=len), set()).add(f"{sorted(option.opts)} {option.metavar}")
+    assert {o: f for o, f in forms.items() if len(f) > 1} == {}
+
+
 def _wrong(command: str) -> list[str]:
     words = command.split()
     while words and words[0].startswith("--"):
