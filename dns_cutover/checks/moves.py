@@ -23,7 +23,6 @@ from dns_cutover.records.targets import POSITIONS, targets_of
 from dns_cutover.timing.lifetime import CachePolicy, lifetime
 
 # Types that decide where a service is found. TXT, CAA and the like change what is said about it.
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 SERVICE_TYPES = frozenset({"A", "AAAA", "CNAME", "HTTPS", "MX", "NS", "SRV", "SVCB"})
 
 
@@ -201,11 +200,3 @@ def probe_yaml(change: Located, side: Literal["new", "old"], alongside: Sequence
             )
         case _:
             return f'{{type: http, name: {name}, url: "https://{host}/"{role}}}'
-
-
-def duration(seconds: float) -> str:
-    """A duration as the plan writes it: in the largest unit that leaves a whole number."""
-    whole = round(seconds)
-    if abs(seconds - whole) > 1e-6:
-        return f"{seconds:g}s"
-    return next((f"{whole // size}{unit}" for unit, size in _UNITS if whole and whole % size == 0), f"{whole}s")

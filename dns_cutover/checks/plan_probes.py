@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, check
-from dns_cutover.checks.moves import decides, duration, endpoint, probe_yaml, replaced, watched
+from dns_cutover.checks.moves import decides, endpoint, probe_yaml, replaced, watched
 from dns_cutover.plan.models import CommandProbe, DnsProbe, HttpProbe, ProbeConfig, Stage
 from dns_cutover.plan.places import Path
+from dns_cutover.plan.types import as_written
 from dns_cutover.probes.interface import KINDS, MAX_TIMEOUT
 from dns_cutover.records import absolute_name, canonical_type
 
@@ -119,7 +120,7 @@ def cannot_run(subject: Subject) -> Iterator[Spot]:
             message = f"probe {probe.name} runs a command"
             yield Spot((*path, "argv"), message, "the run needs --allow-commands", severity="info")
         if probe.timeout > MAX_TIMEOUT:
-            message = f"probe {probe.name}: a timeout of {duration(probe.timeout)} is more than a probe may take"
+            message = f"probe {probe.name}: a timeout of {as_written(probe.timeout)} is more than a probe may take"
             yield Spot((*path, "timeout"), message, f"write timeout: {MAX_TIMEOUT:g}s at most")
 
 
@@ -142,11 +143,11 @@ def slow_timeout(subject: Subject) -> Iterator[Spot]:
             continue
         limit = _limit(probe)
         late = (limit - 1) * (probe.interval + probe.timeout) + probe.timeout
-        took = f": {limit} failures of a dead service take {duration(late)}" if probe.role != "control" else ""
-        message = f"probe {probe.name} waits {duration(probe.timeout)}, longer than its interval of "
-        message += f"{duration(probe.interval)}{took}"
+        took = f": {limit} failures of a dead service take {as_written(late)}" if probe.role != "control" else ""
+        message = f"probe {probe.name} waits {as_written(probe.timeout)}, longer than its interval of "
+        message += f"{as_written(probe.interval)}{took}"
         given = "timeout" if subject.loaded.document.has((*path, "timeout")) else "interval"
-        hint = f"write timeout: {duration(min(5.0, probe.interval))}"
+        hint = f"write timeout: {as_written(min(5.0, probe.interval))}"
         yield Spot((*path, given), message, hint)
 
 
@@ -176,17 +177,17 @@ def slow_probe(subject: Subject) -> Iterator[Spot]:
         if seconds is None or probe.role == "control" or probe.report_only:
             continue
         needed = (_limit(probe) - 1) * probe.interval
-        what = f"stage {stage.name} is watched for {duration(seconds)}"
+        what = f"stage {stage.name} is watched for {as_written(seconds)}"
         if probe.interval >= seconds:
-            message = f"probe {probe.name} asks every {duration(probe.interval)}, and {what}: it asks once"
+            message = f"probe {probe.name} asks every {as_written(probe.interval)}, and {what}: it asks once"
         elif needed > seconds:
-            message = f"{_limit(probe)} failures of probe {probe.name} take {duration(needed)}, and {what}"
+            message = f"{_limit(probe)} failures of probe {probe.name} take {as_written(needed)}, and {what}"
         else:
             continue
         keys = ("interval", "consecutive_failure_limit", "failure_limit")
         given = next((k for k in keys if subject.loaded.document.has((*path, k))), "interval")
         better = max(1.0, min(10.0, seconds // 10))
-        yield Spot((*path, given), message, f"write interval: {duration(better)}, or a longer bake", stage.name)
+        yield Spot((*path, given), message, f"write interval: {as_written(better)}, or a longer bake", stage.name)
 
 
 @check(
@@ -213,10 +214,10 @@ def late_probe(subject: Subject) -> Iterator[Spot]:
         if needed <= seconds:
             continue
         key = "initial_delay" if probe.initial_delay > needed / 2 else "consecutive_successes"
-        message = f"probe {probe.name} can pass after {duration(needed)} only, and stage {stage.name} is watched "
-        message += f"for {duration(seconds)}"
+        message = f"probe {probe.name} can pass after {as_written(needed)} only, and stage {stage.name} is watched "
+        message += f"for {as_written(seconds)}"
         longer = (stage.bake or 0.0) + needed - seconds
-        yield Spot((*path, key), message, f"write bake: {duration(longer)} or more, or a smaller {key}", stage.name)
+        yield Spot((*path, key), message, f"write bake: {as_written(longer)} or more, or a smaller {key}", stage.name)
 
 
 @check(

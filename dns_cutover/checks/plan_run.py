@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
-from dns_cutover.checks.moves import duration, replaced
+from dns_cutover.checks.moves import replaced
 from dns_cutover.plan.expand import unchanged_keys
 from dns_cutover.plan.models import DEFAULT_ZONE, PropagationConfig
 from dns_cutover.plan.places import Path
+from dns_cutover.plan.types import as_written
 
 _DAY = 86400
 _PROVIDER = "{type: rfc2136, server: 192.0.2.53, key: {name: cutover, secret: {env: CUTOVER_TSIG}}}"
@@ -76,7 +77,7 @@ def odd_ttl(subject: Subject) -> Iterator[Spot]:
         if isinstance(restore, int) and (what := _ttl_trouble(restore)):
             yield Spot((*path, "restore"), *what)
         if low > 3600 and subject.loaded.document.has((*path, "lower_to")):
-            message = f"lower_to is {duration(low)}: each change and each way back takes at least that long"
+            message = f"lower_to is {as_written(low)}: each change and each way back takes at least that long"
             yield Spot((*path, "lower_to"), message, "write lower_to: 60s")
 
 
@@ -137,7 +138,7 @@ def no_time_to_confirm(subject: Subject) -> Iterator[Spot]:
         for m, item in enumerate(stage.confirm):
             if item.timeout is None or item.timeout >= (300 if item.by == "person" else 1):
                 continue
-            message = f"{item.who} has {duration(item.timeout)} to confirm {item.id}"
+            message = f"{item.who} has {as_written(item.timeout)} to confirm {item.id}"
             at = ("stages", n, "confirm", m, "timeout")
             yield Spot(at, message, stage=stage.name, severity=None if item.timeout < 1 else "warning")
 
@@ -167,16 +168,15 @@ def short_deadline(subject: Subject) -> Iterator[Spot]:
     for path, p in places:
         key: Path = (*path, "deadline")
         if p.deadline < p.round_gap:
-            message = (
-                f"the deadline of {duration(p.deadline)} ends before the second round, {duration(p.round_gap)} later"
-            )
-            yield Spot(key, message, f"write deadline: {duration(max(60.0, 3 * p.round_gap))} or more")
+            message = f"the deadline of {as_written(p.deadline)} ends before the second round, "
+            message += f"{as_written(p.round_gap)} later"
+            yield Spot(key, message, f"write deadline: {as_written(max(60.0, 3 * p.round_gap))} or more")
         elif p.deadline < bound:
-            message = f"the deadline of {duration(p.deadline)} ends before the provider has published, which may take "
-            message += duration(bound)
+            message = f"the deadline of {as_written(p.deadline)} ends before the provider has published, which may "
+            message += f"take {as_written(bound)}"
             where = key if path != ("propagation",) or subject.loaded.document.has(key) else None
             place = where or subject.zone_path(slowest, "provider", "propagation_bound")
-            yield Spot(place, message, f"write deadline: {duration(2 * bound)} or more")
+            yield Spot(place, message, f"write deadline: {as_written(2 * bound)} or more")
 
 
 @check(

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
-from dns_cutover.checks.moves import by_stage, decides, duration, replaced, serves, value_path
+from dns_cutover.checks.moves import by_stage, decides, replaced, serves, value_path
 from dns_cutover.checks.plan_values import is_address
 from dns_cutover.plan.models import HttpProbe, Stage
+from dns_cutover.plan.types import as_written
 from dns_cutover.records.targets import targets_of
 
 _DAY = 86400.0
@@ -186,7 +187,7 @@ def late_rollback(subject: Subject) -> Iterator[Spot]:
     for n, stage in enumerate(plan.stages):
         if stage.wait and stage.wait >= _DAY and opened and stage.commit != "before":
             names = ", ".join(plan.stages[k].name for k in opened[-3:])
-            message = f"a failure in stage {stage.name} takes back {names} too, {duration(stage.wait)} later"
+            message = f"a failure in stage {stage.name} takes back {names} too, {as_written(stage.wait)} later"
             hint = f"commit: after on stage {plan.stages[n - 1].name}, or commit: before on {stage.name}"
             yield Spot(("stages", n, "wait"), message, hint, stage.name)
         if n in moved:

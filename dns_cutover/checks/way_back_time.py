@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
-from dns_cutover.checks.moves import additive, by_stage, decides, duration
+from dns_cutover.checks.moves import additive, by_stage, decides
 from dns_cutover.checks.ttl import first_late
 from dns_cutover.plan.models import Plan, Stage
+from dns_cutover.plan.types import as_written
 from dns_cutover.runbook.model import Exposure, StepKind
 from dns_cutover.runbook.timeline import timeline
 
@@ -64,10 +65,10 @@ def tail_beyond_bake(subject: Subject) -> Iterator[Spot]:
         if worst.undo_s <= stage.bake or not (stage.bake or watches):
             continue
         name = subject.book.label(worst.key)
-        message = f"after a rollback of {name} the new answer lives for up to {duration(worst.undo_s)} "
-        message += f"({worst.undo_why}), and stage {stage.name} bakes for {duration(stage.bake)}"
+        message = f"after a rollback of {name} the new answer lives for up to {as_written(worst.undo_s)} "
+        message += f"({worst.undo_why}), and stage {stage.name} bakes for {as_written(stage.bake)}"
         key = "bake" if subject.loaded.document.has(("stages", n, "bake")) else "name"
-        yield Spot(("stages", n, key), message, f"write bake: {duration(worst.undo_s)} or more", stage.name, name)
+        yield Spot(("stages", n, key), message, f"write bake: {as_written(worst.undo_s)} or more", stage.name, name)
 
 
 @check(
@@ -102,8 +103,8 @@ def slow_undo(subject: Subject) -> Iterator[Spot]:
         if worst.undo_s < 2 * there or worst.undo_s - there <= 60:
             continue
         name = subject.book.label(worst.key)
-        message = f"stage {stage.name} is over for users after {duration(there)}, and taking {name} back takes "
-        message += f"{duration(worst.undo_s)} ({worst.undo_why})"
+        message = f"stage {stage.name} is over for users after {as_written(there)}, and taking {name} back takes "
+        message += f"{as_written(worst.undo_s)} ({worst.undo_why})"
         yield Spot(("stages", n, "name"), message, stage=stage.name, record=name)
 
 

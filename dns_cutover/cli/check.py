@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dns_cutover.cli.common import print_json
+from dns_cutover.cli.common import print_json, write_text
+from dns_cutover.cli.options import Authoritative, Bootstrap, Many
 from dns_cutover.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
     from dns_cutover.lookup.live import LiveLookup
     from dns_cutover.records import RRset, RRsetKey
 
-Many = list[str] | None
+
+class Format(StrEnum):
+    """How it is shown."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -25,24 +32,25 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="The owner name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The owner name.")],
     rrtype: Annotated[str, typer.Argument(metavar="TYPE", help="The record type.")],
-    expect: Annotated[Many, typer.Option(help="The expected RDATA; repeat for several values.")] = None,
-    watch: Annotated[bool, typer.Option(help="Go on until it has converged.")] = False,
-    zone: Annotated[str | None, typer.Option(help="The zone that the name is in.")] = None,
-    authoritative: Annotated[Many, typer.Option(help="Authoritative servers, address[:port]; default: found.")] = None,
-    bootstrap: Annotated[Many, typer.Option(help="Recursive resolvers used to find servers.")] = None,
-    resolver: Annotated[Many, typer.Option(help="Resolvers to ask, address[:port]; default: public ones.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+    expect: Annotated[Many, typer.Option(metavar="RDATA", help="The expected value; repeat for several.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until it has converged.")] = False,
+    zone: Annotated[str | None, typer.Option(metavar="ZONE", help="The zone that the name is in.")] = None,
+    authoritative: Authoritative = None,
+    bootstrap: Bootstrap = None,
+    resolver: Annotated[
+        Many, typer.Option(metavar="ADDRESS[:PORT]", help="Resolvers to ask; default: public ones.")
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
+    json: Annotated[bool, typer.Option("--json", hidden=True, help="The same as --format json.")] = False,
 ) -> None:
     """Ask every authoritative server, then resolvers. Exit 0 converged, 75 not yet, 3 contradicted."""
     import asyncio
 
-    raise typer.Exit(
-        asyncio.run(
-            _check(name, rrtype, expect or [], watch, zone, authoritative or [], bootstrap or [], resolver or [], json)
-        )
-    )
+    as_json = json or output is Format.JSON
+    servers = (authoritative or [], bootstrap or [], resolver or [])
+    raise typer.Exit(asyncio.run(_check(name, rrtype, expect or [], watch, zone, *servers, as_json)))
 
 
 async def _check(
@@ -79,7 +87,7 @@ async def _check(
         if json and (code != 75 or not watch):
             print_json(document)
         elif not json:
-            sys.stdout.write(_text(document, code))
+            write_text(_shown(_text(document, code)))
         if code != 75 or not watch:
             return code
         await setting.clock.sleep_until(min(due, setting.clock.now() + 60.0))
@@ -180,6 +188,16 @@ def _values(rrset: RRset | None) -> list[str] | None:
 
 def _ttl(rrset: RRset | None) -> int | None:
     return rrset.ttl if rrset is not None else None
+
+
+def _shown(text: str) -> str:
+    """Off a terminal, and on one that cannot show UTF-8, in ASCII."""
+    from dns_cutover.report.stream import wants_ascii
+    from dns_cutover.report.words import safe, to_ascii
+
+    if sys.stdout.isatty() and not wants_ascii():
+        return text
+    return "".join(f"{safe(line, ascii_only=True)}\n" for line in to_ascii(text).splitlines())
 
 
 def _text(d: dict[str, Any], code: int) -> str:

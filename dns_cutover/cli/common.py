@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
     from dns_cutover.plan.loader import LoadedPlan
     from dns_cutover.report.validation import Ignored
     from dns_cutover.store.interface import Store
-
-
-# JSON itself escapes C0 only: DEL, C1, bidirectional and zero-width controls, separators, lone surrogates, tags.
-_STEERING = re.compile(
-    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +34,11 @@ class Globals:
 
 def json_text(data: Any) -> str:
     """JSON as people and programs read it; characters that would steer a terminal are written as JSON's escapes."""
-    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    return _STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    from dns_cutover.report.words import HIDDEN
+
+    # JSON itself escapes C0 only, and what is left of that here is our own newlines.
+    lines = json.dumps(data, indent=2, ensure_ascii=False).split("\n")
+    return "".join(HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], line) + "\n" for line in lines)
 
 
 def print_json(data: Any) -> None:

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Run the mail move on the lab twice: to the end, and with a fault that is rolled back."""
+    """Move mail on the lab twice: to the end, and with a rollback."""
     import asyncio
 
     from dns_cutover.lab.demo import demo as play

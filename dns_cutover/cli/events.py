@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dns_cutover.cli.common import Globals
-from dns_cutover.cli.complete import run_ids
+from dns_cutover.cli.options import Run
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def events(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.", autocompletion=run_ids)],
+    run: Run,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run is over.")] = False,
 ) -> None:
     """Print what happened, one JSON object per line."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dns_cutover.cli.common import Globals, load
+from dns_cutover.cli.common import Globals, load, write_text
+from dns_cutover.cli.options import Vars
 from dns_cutover.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -40,21 +40,24 @@ def export(
         str, typer.Argument(metavar="PLAN|RUNBOOK|RUN", help="A plan, a runbook that preview wrote, or a run's id.")
     ],
     output: Annotated[Format, typer.Option("--format", help="In whose words.")],
-    stage: Annotated[str, typer.Option(help="The state after this stage, not in the end.")] = "",
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file; never overwrites.")] = None,
-    var: Annotated[list[str] | None, typer.Option(help="Override a variable: NAME=VALUE.")] = None,
+    stage: Annotated[str, typer.Option(metavar="NAME", help="The state after this stage, not in the end.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file; never overwrites.")
+    ] = None,
+    var: Vars = None,
 ) -> None:
-    """Print what the records are after the run, to put into the tool that keeps them. Writes nothing to DNS."""
+    """Print the end state for the tool that keeps the records. Writes nothing to DNS."""
     import asyncio
 
     assert isinstance(context.obj, Globals)
     text = asyncio.run(_text(context.obj, source, _given(source, var or []), output, stage))
     if out is None:
-        sys.stdout.write(text)
+        write_text(text)
         return
+    from dns_cutover.cli.files import new_file
+
     try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text)
+        new_file(out, text)
     except FileExistsError:
         raise UsageError(
             f"{out} exists already", "It may hold more than this run's records.", ("name another file",)
@@ -65,7 +68,7 @@ def export(
 
 def _given(source: str, var: list[str]) -> Runbook | LoadedPlan | None:
     """A runbook, a plan, or None: the id of a run."""
-    from dns_cutover.runbook.codec import parse_runbook
+    from dns_cutover.cli.runbook_file import is_runbook, load_runbook
 
     path = Path(source)
     if not path.exists():
@@ -73,14 +76,7 @@ def _given(source: str, var: list[str]) -> Runbook | LoadedPlan | None:
             hints = ("name a plan, a runbook or a run",)
             raise Unavailable(f"{source} cannot be read", "There is no such file.", hints)
         return None
-    try:
-        with path.open("rb") as file:
-            if file.read(1) == b"{":
-                return parse_runbook(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = getattr(exc, "strerror", None) or "It is not UTF-8"
-        raise Unavailable(f"{path} cannot be read", f"{reason}.") from None
-    return load(path, var)
+    return load_runbook(path) if is_runbook(path) else load(path, var)
 
 
 async def _text(options: Globals, source: str, given: Runbook | LoadedPlan | None, output: Format, stage: str) -> str:
@@ -106,6 +102,7 @@ async def _book(
     from dns_cutover.assembly import examine
     from dns_cutover.cli.common import Invalid, print_findings
     from dns_cutover.cli.find import find_run
+    from dns_cutover.report.words import shell_word
     from dns_cutover.runbook.model import Runbook
 
     if given is None:
@@ -115,7 +112,9 @@ async def _book(
     examined = await examine(given, setting)
     if examined.book is None or examined.live is None:
         print_findings(examined)
-        raise Invalid(f"{source} cannot be compiled", "Its findings are above.", (f"dns-cutover validate {source}",))
+        raise Invalid(
+            f"{source} cannot be compiled", "Its findings are above.", (f"dns-cutover validate {shell_word(source)}",)
+        )
     return examined.book, examined.live.rrsets
 
 

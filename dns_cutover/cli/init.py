@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from dns_cutover.cli.complete import templates
+from dns_cutover.cli.options import Authoritative, Bootstrap, Many
 from dns_cutover.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from dns_cutover.plan.template import Template
 
 T = TypeVar("T")
-Many = list[str] | None
 Given = dict[str, list[str]]
 SCHEMA = "plan.schema.json"
 
@@ -40,27 +40,37 @@ def _list(value: bool) -> None:
 
 
 def init(
-    zone: Annotated[str, typer.Argument(help="The zone.")],
+    zone: Annotated[str, typer.Argument(metavar="ZONE", help="The zone.")],
     template: Annotated[
-        str, typer.Option(help="What kind of move; see --list-templates.", autocompletion=templates)
+        str, typer.Option(metavar="NAME", help="What kind of move; see --list-templates.", autocompletion=templates)
     ] = "generic",
-    record: Annotated[Many, typer.Option(help="NAME/TYPE that moves, such as www/A; repeat for several.")] = None,
-    answer: Annotated[Many, typer.Option("--set", help="An answer: NAME=VALUE; repeat for several values.")] = None,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="The plan file; never overwritten.")] = None,
-    authoritative: Annotated[Many, typer.Option(help="The zone's servers, address[:port]; default: found.")] = None,
-    bootstrap: Annotated[Many, typer.Option(help="Recursive resolvers used to find servers.")] = None,
+    record: Annotated[
+        Many, typer.Option(metavar="NAME/TYPE", help="What moves, such as www/A; repeat for several.")
+    ] = None,
+    answer: Annotated[
+        Many, typer.Option("--set", metavar="NAME=VALUE", help="An answer; repeat for several values.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The plan file; never overwritten.")
+    ] = None,
+    authoritative: Authoritative = None,
+    bootstrap: Bootstrap = None,
     list_templates: Annotated[
         bool, typer.Option("--list-templates", callback=_list, is_eager=True, help="Show the templates.")
     ] = False,
 ) -> None:
     """Write a first plan from live records. Asks what DNS cannot tell; changes nothing, reads no secrets."""
     from dns_cutover.plan.template import default_file, template_named
+    from dns_cutover.report.words import plural, shell_word
 
     chosen = _unfit(lambda: template_named(template))
     origin, records, given = _arguments(zone, record or [], answer or [])
     path = out if out is not None else Path(default_file(origin, chosen))
     if path.exists():
         raise _exists(path)
+    if not path.parent.is_dir():
+        # Told before anything is asked, and not after the last answer.
+        raise Unavailable(f"{path} cannot be written", "Its folder is not there.", ("name another file: -o FILE",))
     surveyed = _survey(origin, chosen, records, given, authoritative or [], bootstrap or [])
     for note in surveyed.notes:
         _say(f"note: {note}")
@@ -69,24 +79,17 @@ def init(
     text = _text(chosen, surveyed.found, moved, answers, path, authoritative or [], bootstrap or [])
     _check(text, path, surveyed.found)
     _write(path, text)
-    count = len(moved)
-    _say(f"{path} is written: {chosen.name}, {count} record{'s' if count != 1 else ''}. Read its comments, then:")
+    _say(f"{path} is written: {chosen.name}, {plural(len(moved), 'record')}. Read its comments, then:")
     # A plan may not choose its own resolvers when it is validated: a stranger may have written it.
     finders = "".join(f" --bootstrap {b}" for b in bootstrap or [])
-    _say(f"  dns-cutover validate {_quoted(path)}{finders}")
-    _say(f"  dns-cutover preview {_quoted(path)} -o {_quoted(path.with_suffix('.runbook.json'))}")
+    _say(f"  dns-cutover validate {shell_word(str(path))}{finders}")
+    _say(f"  dns-cutover preview {shell_word(str(path))} -o {shell_word(str(path.with_suffix('.runbook.json')))}")
 
 
 def _say(line: str) -> None:
     from dns_cutover.report.words import safe
 
     sys.stderr.write(safe(line) + "\n")
-
-
-def _quoted(path: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(path))
 
 
 def _unfit(act: Callable[[], T]) -> T:
@@ -100,10 +103,15 @@ def _unfit(act: Callable[[], T]) -> T:
 
 
 def _exists(path: Path) -> UsageError:
+    from dns_cutover.report.words import shell_word
+
     return UsageError(
         f"{path} is there already",
         "init never overwrites.",
-        ("name another file: -o FILE", f"dns-cutover validate {_quoted(path)}   looks at the one that is there"),
+        (
+            "name another file: -o FILE",
+            f"dns-cutover validate {shell_word(str(path))}   looks at the one that is there",
+        ),
     )
 
 
@@ -193,9 +201,9 @@ def _other_ways(template: Template) -> tuple[str, ...]:
 
 
 def _shell(question: Question) -> str:
-    import shlex
+    from dns_cutover.report.words import shell_word
 
-    return shlex.quote(f"{question.name}={question.example}")
+    return shell_word(f"{question.name}={question.example}")
 
 
 def _prompt(questions: Sequence[Question], found: Found) -> Given:
@@ -259,9 +267,10 @@ def _check(text: str, path: Path, found: Found) -> None:
 
 def _write(path: Path, text: str) -> None:
     """A new file or nothing. Raises UsageError, Unavailable."""
+    from dns_cutover.cli.files import new_file
+
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        new_file(path, text)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as exc:

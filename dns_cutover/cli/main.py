@@ -50,9 +50,10 @@ def _version(value: bool) -> None:
 def options(
     context: typer.Context,
     store: Annotated[
-        str | None, typer.Option(envvar="DNS_CUTOVER_STORE", help="Where runs are kept: sqlite:///PATH or a path.")
+        str | None,
+        typer.Option(metavar="URL", envvar="DNS_CUTOVER_STORE", help="Where runs are kept: a file, postgresql:, s3:."),
     ] = None,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dns_cutover.cli.common import load, print_json
+from dns_cutover.cli.common import load, print_json, write_text
+from dns_cutover.cli.options import Vars
 
 if TYPE_CHECKING:
     from dns_cutover.assembly import Examined
@@ -29,15 +29,19 @@ def register(app: typer.Typer) -> None:
 
 
 def preview(
-    plan: Annotated[Path, typer.Argument(help="The plan file.")],
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write the runbook to this file.")] = None,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan file.")],
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the runbook to this file.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite any file with -o.")] = False,
-    detailed_exitcode: Annotated[bool, typer.Option(help="Exit 2 if there are changes.")] = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 if there are changes.")
+    ] = False,
     output: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
     full: Annotated[bool, typer.Option("--full", help="Show every record by itself.")] = False,
-    var: Annotated[list[str] | None, typer.Option(help="Override a variable: NAME=VALUE.")] = None,
+    var: Vars = None,
 ) -> None:
-    """Show what a run would do, when, and the worst case at every moment. Writes nothing to DNS."""
+    """Show what a run would do and when, and the worst cases. Writes nothing to DNS."""
     import asyncio
 
     from dns_cutover.assembly import Setting, examine
@@ -70,7 +74,7 @@ def _show(output: Format, examined: Examined, now: float, *, full: bool, out: st
         case Format.MARKDOWN:
             from dns_cutover.report.preview_markdown import preview_markdown
 
-            sys.stdout.write(preview_markdown(book, sha256, now))
+            write_text(preview_markdown(book, sha256, now))
         case Format.TEXT:
             from dns_cutover.report.foreseen import foresee
             from dns_cutover.report.paper import print_lines, stdout_look

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dns_cutover.cli.common import Globals, load
-from dns_cutover.errors import StaleRunbook, Unavailable, UsageError
+from dns_cutover.cli.options import Commands, Events, Vars, Yes
+from dns_cutover.errors import StaleRunbook, UsageError
 
 if TYPE_CHECKING:
     from dns_cutover.assembly import Setting
@@ -27,11 +28,11 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="PLAN|RUNBOOK", help="A plan, or a runbook that preview wrote.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do what is due, then exit 75.")] = False,
-    events: Annotated[Path | None, typer.Option(help="Append events as JSON lines; - is standard output.")] = None,
-    allow_commands: Annotated[bool, typer.Option(help="Let command probes run.")] = False,
-    var: Annotated[list[str] | None, typer.Option(help="Override a variable: NAME=VALUE.")] = None,
+    events: Events = None,
+    allow_commands: Commands = False,
+    var: Vars = None,
 ) -> None:
     """Start a run and drive it to its end."""
     import asyncio
@@ -49,13 +50,14 @@ async def _run(
     from dns_cutover.assembly import Setting, examine, ports
     from dns_cutover.cli.common import print_findings
     from dns_cutover.cli.driving import drive_run
+    from dns_cutover.cli.runbook_file import is_runbook
     from dns_cutover.engine.driver import create
     from dns_cutover.engine.events import Created
     from dns_cutover.runbook.codec import runbook_json, runbook_sha256
 
     setting = Setting()
     store = options.open()
-    if _is_runbook(source):
+    if is_runbook(source):
         book = await _from_runbook(source, setting, store)
     else:
         loaded = load(source, var)
@@ -86,33 +88,16 @@ def _person() -> str:
         return "unknown"
 
 
-def _bytes(source: Path) -> bytes:
-    from dns_cutover.runbook.codec import MAX_BYTES
-
-    try:
-        with source.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as exc:
-        raise Unavailable(f"{source} cannot be read", exc.strerror or "") from None
-
-
-def _is_runbook(source: Path) -> bool:
-    try:
-        with source.open("rb") as file:
-            return file.read(1) == b"{"
-    except OSError:
-        return False
-
-
 async def _from_runbook(source: Path, setting: Setting, store: Store) -> Runbook:
     """A runbook is bound to what it was made from, and to one use."""
     from dns_cutover.assembly import look_again
+    from dns_cutover.cli.runbook_file import load_runbook
     from dns_cutover.engine.events import Created
     from dns_cutover.engine.journal import from_envelope
-    from dns_cutover.runbook.codec import read_runbook, runbook_sha256
+    from dns_cutover.runbook.codec import runbook_sha256
     from dns_cutover.runbook.stale import differences, stale
 
-    book = read_runbook(_bytes(source))
+    book = load_runbook(source)
     sha256 = runbook_sha256(book)
     for entry in await store.runs():
         first = from_envelope((await store.load(entry.run_id))[0])

@@ -1,10 +1,7 @@
-"""Writing a runbook to a file: never over something else, and whole or not at all."""
+"""Runbooks in files: read no further than a runbook can reach, written never over something else."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +11,34 @@ if TYPE_CHECKING:
     from dns_cutover.runbook.model import Runbook
 
 
+def is_runbook(path: Path) -> bool:
+    """Whether the file begins as a runbook does: a plan is no JSON object. False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        return False
+
+
+def load_runbook(path: Path) -> Runbook:
+    """The runbook in a file, as preview wrote it. Raises Unavailable, BadRunbook."""
+    from dns_cutover.runbook.codec import MAX_BYTES, read_runbook
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as exc:
+        raise Unavailable(f"{path} cannot be read", exc.strerror or "") from None
+    return read_runbook(data)
+
+
 def write_runbook(path: Path, book: Runbook, *, force: bool) -> None:
     """Write the runbook, over an older one of the same plan, or with `force` over any file.
 
     Raises UsageError if something else is there, Unavailable if it cannot be read or written.
     """
+    from dns_cutover.cli.files import replace_file
+    from dns_cutover.report.words import shell_word
     from dns_cutover.runbook.codec import runbook_file
 
     data = runbook_file(book)
@@ -34,10 +54,10 @@ def write_runbook(path: Path, book: Runbook, *, force: bool) -> None:
         raise UsageError(
             f"{path} is there already, and it is no runbook of {book.plan}. It was left as it is",
             "",
-            (f"dns-cutover preview … -o {path} --force   overwrite it",),
+            (f"dns-cutover preview … -o {shell_word(str(path))} --force   overwrite it",),
         )
     try:
-        _replace(path, data)
+        replace_file(path, data)
     except OSError as exc:
         raise Unavailable(f"{path} cannot be written", exc.strerror or "") from None
 
@@ -49,22 +69,3 @@ def _same_plan(there: bytes, book: Runbook) -> bool:
         return read_runbook(there).plan == book.plan
     except CutoverError:
         return False
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """A reader sees the old file or the new one, never a part. A symbolic link stays one."""
-    target = Path(os.path.realpath(path))
-    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(target)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

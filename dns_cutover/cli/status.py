@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dns_cutover.cli.common import Globals, print_json
-from dns_cutover.cli.complete import run_ids
+from dns_cutover.cli.options import MaybeRun
 from dns_cutover.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     context: typer.Context,
-    run: Annotated[
-        str | None, typer.Argument(help="A run's id, or a unique beginning of it.", autocompletion=run_ids)
-    ] = None,
+    run: MaybeRun = None,
     output: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
     full: Annotated[bool, typer.Option("--full", help="Nothing is folded or cut.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show one run until it is over.")] = False,

@@ -11,18 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from dns_cutover.cli.common import Globals
-from dns_cutover.cli.complete import run_ids
+from dns_cutover.cli.options import Commands, Events, Run, Yes
 from dns_cutover.errors import Declined, UsageError
 
 if TYPE_CHECKING:
     from dns_cutover.engine.events import Verb
 
 Result = TypeVar("Result")
-Run = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.", autocompletion=run_ids)]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Events = Annotated[Path | None, typer.Option(help="Append events as JSON lines; - is standard output.")]
-By = Annotated[str | None, typer.Option("--by", help="Who says so.")]
-Commands = Annotated[bool, typer.Option("--allow-commands", help="Let command probes run.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -84,7 +80,7 @@ def abort(
     events: Events = None,
     allow_commands: Commands = False,
 ) -> None:
-    """End a run: take everything back, or with --keep leave the records as they are."""
+    """End a run: everything is taken back, or stays with --keep."""
     _sure(yes, f"Run {run} will be ended" + (", its records stay as they are" if keep else " and taken back"))
     verb: Verb = "keep" if keep else "abort"
     raise typer.Exit(_run(_drive(_options(context), run, verb, by, events, allow_commands)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dns_cutover.cli.common import Globals, ignored_in, json_text, parse_vars, write_text
+from dns_cutover.cli.options import Bootstrap, Many, Vars
 from dns_cutover.errors import CutoverError, Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from dns_cutover.plan.loader import LoadedPlan
     from dns_cutover.report.validation import Report
 
-Many = list[str] | None
 Files = list[Path] | None
 
 
@@ -43,25 +43,25 @@ def register(app: typer.Typer) -> None:
 
 def validate(
     context: typer.Context,
-    plans: Annotated[list[Path], typer.Argument(metavar="PLAN...", help="Plan files.")],
+    plans: Annotated[list[Path], typer.Argument(metavar="PLAN", help="Plan files.")],
     offline: Annotated[bool, typer.Option("--offline", "--no-network", help="Ask nobody.")] = False,
-    strict: Annotated[bool, typer.Option(help="Warnings are failures.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are failures.")] = False,
     output: Annotated[Format, typer.Option("--format", help="How to show findings.")] = Format.TEXT,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write them to this file.")] = None,
-    var: Annotated[Many, typer.Option(help="Override a variable: NAME=VALUE.")] = None,
+    out: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write them to this file.")] = None,
+    var: Vars = None,
     probe: Annotated[bool, typer.Option("--probe", help="Connect to new targets, for their certificates.")] = False,
     probe_write: Annotated[
         bool, typer.Option("--probe-write", help="Ask the primary with an update that changes nothing; needs the key.")
     ] = False,
     owner_file: Annotated[
-        Files, typer.Option(help="Another tool's state or configuration; repeat for several.")
+        Files, typer.Option(metavar="FILE", help="Another tool's state or configuration; repeat for several.")
     ] = None,
-    resolver: Annotated[Many, typer.Option(help="A resolver to ask for its TTLs, address[:port]; repeat.")] = None,
-    bootstrap: Annotated[
-        Many, typer.Option(help="A resolver that finds the zones' servers; default: the system's; repeat.")
+    resolver: Annotated[
+        Many, typer.Option(metavar="ADDRESS[:PORT]", help="A resolver to ask for its TTLs; repeat for several.")
     ] = None,
+    bootstrap: Bootstrap = None,
 ) -> None:
-    """Check plans, by themselves, against each other and against live DNS. Writes nothing, runs nothing.
+    """Check plans by themselves, with each other and with live DNS. Writes nothing, runs nothing.
 
     Reads no secrets, unless --probe-write asks for it. Exit 0 valid, 3 not valid.
     """
@@ -72,6 +72,7 @@ def validate(
     assert isinstance(context.obj, Globals)
     if offline and (probe or probe_write or resolver):
         raise UsageError("--offline asks nobody, and --probe, --probe-write and --resolver ask somebody")
+    _spare(out, (*plans, *(owner_file or ())))
     files_of_others, resolvers = tuple(owner_file or ()), _endpoints(resolver)
     # A plan under review may be a stranger's: it does not choose who is asked.
     request = Request(offline, probe, probe_write, files_of_others, resolvers, _endpoints(bootstrap), trust_plan=False)
@@ -86,6 +87,14 @@ def validate(
     _show(reports, output, out)
     if not all(r.ok for r in reports):
         raise typer.Exit(3 if any(not r.ok and not r.problem for r in reports) else 1)
+
+
+def _spare(out: Path | None, read: Sequence[Path]) -> None:
+    """What is looked at is not written over. Raises UsageError."""
+    from dns_cutover.cli.files import same_file
+
+    if out is not None and any(same_file(out, path) for path in read):
+        raise UsageError(f"{out} is what validate is to read", "It was left as it is.", ("name another file with -o",))
 
 
 def _distinct(paths: Sequence[Path]) -> list[Path]:
@@ -184,8 +193,10 @@ def _with_preview(report: Report, outcome: Examined | CutoverError, plans: int) 
 def _show(reports: Sequence[Report], output: Format, out: Path | None) -> None:
     """The document to a file or to standard output; what people read to standard error."""
     if out is not None:
+        from dns_cutover.cli.files import replace_file
+
         try:
-            out.write_text(_rendered(reports, output), encoding="utf-8", errors="backslashreplace")
+            replace_file(out, _rendered(reports, output).encode("utf-8", "backslashreplace"))
         except OSError as exc:
             raise Unavailable(f"{out} cannot be written", f"{exc.strerror}.", ("name another file with -o",)) from None
     elif output is not Format.TEXT:

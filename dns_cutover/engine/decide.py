@@ -167,7 +167,7 @@ def _confirm(s: RunState, step: Step, now: float) -> Action:
         gate = s.gates.get(spec.name, GateState())
         if gate.consecutive_successes >= max(1, spec.consecutive_successes):
             return Emit(ev.StepDone(now, step.id, f"proved by {spec.name}"))
-        again = max(next_probe(s, spec), s.probed.get(spec.name, s.since) + PROOF_LOOK if gate.last else 0.0)
+        again = max(next_probe(s, spec, now), s.probed.get(spec.name, s.since) + PROOF_LOOK if gate.last else 0.0)
         if now >= again:
             return Probe(step, (spec,))
         why = f"{spec.name} does not prove {item.id} yet: {last_detail(s, spec)}"

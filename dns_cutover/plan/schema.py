@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from dns_cutover.plan.models import Plan
-
-_STEPS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+from dns_cutover.plan.types import as_written
 
 
 def plan_schema() -> dict[str, Any]:
@@ -32,18 +31,11 @@ def _tidy(name: str, field: dict[str, Any]) -> None:
     field.pop("title", None)
     default = field.get("default")
     if isinstance(default, float):
-        field["default"] = f"{default:.0%}" if name == "resolvers" else _duration(default)
+        field["default"] = f"{default:.0%}" if name == "resolvers" else as_written(default)
     elif isinstance(default, list) and any(isinstance(d, float) for d in default):
-        field["default"] = [_duration(d) for d in default]
+        field["default"] = [as_written(d) for d in default]
     elif isinstance(default, dict) or default is None:
         field.pop("default", None)
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in _STEPS:
-        if seconds >= length and seconds % length == 0:
-            return f"{seconds / length:.0f}{unit}"
-    return f"{seconds:g}s"
 
 
 def schema_text() -> str:

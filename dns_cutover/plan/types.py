@@ -42,6 +42,15 @@ def parse_duration(value: Any) -> float:
     return seconds
 
 
+def as_written(seconds: float) -> str:
+    """A duration as the plan writes it: in the largest unit that leaves a whole number, `90s`, `15m`, `2d`."""
+    whole = round(seconds)
+    if abs(seconds - whole) > 1e-6:
+        return f"{seconds:g}s"
+    units = ((u, round(_UNITS[u])) for u in ("d", "h", "m"))
+    return next((f"{whole // size}{unit}" for unit, size in units if whole and whole % size == 0), f"{whole}s")
+
+
 def shorten(text: str, limit: int = 60) -> str:
     """`text` quoted as Python would, cut to `limit`: it may be hostile, and long."""
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")

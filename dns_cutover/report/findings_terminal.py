@@ -16,7 +16,7 @@ from dns_cutover.plan.finding import Finding, Severity
 from dns_cutover.report.excerpt import excerpt
 from dns_cutover.report.findings import plain
 from dns_cutover.report.validation import Ignored, Report, about, effort, summary, verdict, worst_last
-from dns_cutover.report.words import mark, safe
+from dns_cutover.report.words import mark, safe, shell_word
 
 _STYLES: dict[Severity, str] = {"error": "red", "warning": "yellow", "info": "cyan"}
 _LABEL = 12  # cells before "why" and "Hint:" texts
@@ -113,7 +113,7 @@ def terminal_verdict(report: Report, screen: Screen) -> Iterator[Text]:
         yield Text(" " * max(2, screen.width - len(right)) + right, style="dim")
     first = next(iter(worst_last(report.findings)[::-1]), None)
     if report.ok:
-        yield _next(f"dns-cutover preview {screen.text(report.file)}", "")
+        yield _next(f"dns-cutover preview {screen.text(shell_word(report.file))}", "")
     elif first is not None:
         yield _next(f"dns-cutover checks {first.id}", "   explains it")
 

@@ -13,7 +13,7 @@ from dns_cutover.report.foreseen import Foreseen, foresee
 from dns_cutover.report.guarantees import guarantee_words
 from dns_cutover.report.lines import Line, Look, line, plain_text
 from dns_cutover.report.timeline_picture import picture
-from dns_cutover.report.words import bound, brief, duration, mark, plural, safe
+from dns_cutover.report.words import bound, brief, duration, mark, plural, safe, shell_word
 from dns_cutover.runbook.model import Runbook, Step, StepKind, Window, ZoneInfo
 from dns_cutover.runbook.otherwise import Otherwise
 
@@ -292,7 +292,7 @@ def _end(f: Foreseen, look: Look, out: str, source: str) -> Iterator[Line]:
     where = look.safe(out) if out else "not kept: -o RUNBOOK writes it"
     yield line(("Runbook", "bold"), f"  {steps} · {where}", hang=9)
     yield line(("sha256 ", "dim"), (f.sha256, "bold"), whole=True)
-    target = look.safe(out or source)
+    target = look.safe(shell_word(out or source)) if out or source else ""
     if target:
         told = "agree on the first 12 characters, then " if out else ""
         yield line(f"Next: {told}", (f"dns-cutover run {target}", "bold"), whole=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from datetime import UTC, datetime, timezone, tzinfo
 
 from dns_cutover.timing.words import bound as bound
@@ -75,37 +77,30 @@ def offset(ts: float, zone: tzinfo) -> str:
     return f"{text[:3]}:{text[3:5]}"
 
 
-def safe(text: str, *, ascii_only: bool = False) -> str:
-    """Hostile text for a terminal or a log: control and format characters become visible escapes.
-
-    Covers C0, C1, DEL, bidirectional and zero-width controls, line and paragraph separators, lone surrogates, and what
-    XML cannot hold.
-    """
-    return "".join(_visible(c, ascii_only) for c in text)
-
-
-_HIDDEN = frozenset(
-    [
-        *range(0x200B, 0x2010),
-        *range(0x2028, 0x202F),
-        *range(0x2060, 0x2070),
-        0xFEFF,
-        0xFFFE,
-        0xFFFF,
-        0x061C,
-        0xAD,
-        *range(0xE0000, 0xE0080),
-    ]
+# What is not seen, steers a terminal, or cannot be in XML: C0, DEL and C1; format characters, among them bidirectional
+# and zero-width ones; line and paragraph separators; letters without a shape; lone surrogates; tags.
+_HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0"
+    r"\ufff9-\ufffb\ufffe\uffff\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+    r"\U000e0100-\U000e01ef"
 )
+HIDDEN = re.compile(f"[{_HIDDEN}]")
+_HIDDEN_OR_WIDE = re.compile(f"[{_HIDDEN}\x7f-\U0010ffff]")
 
 
-def _visible(char: str, ascii_only: bool) -> str:
-    code = ord(char)
-    if code < 0x20 or 0x7F <= code < 0xA0:
-        return f"\\x{code:02x}"
-    if code in _HIDDEN or 0xD800 <= code < 0xE000 or (ascii_only and code > 0x7E):
-        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return char
+def safe(text: str, *, ascii_only: bool = False) -> str:
+    """Hostile text for a terminal or a log, of one line: characters of HIDDEN become visible escapes."""
+    return (_HIDDEN_OR_WIDE if ascii_only else HIDDEN).sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0xA0 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shell_word(text: str) -> str:
+    """A file's name as a command to be copied has it: whatever the name is, the shell runs nothing of it."""
+    return shlex.quote(text)
 
 
 def plural(n: int, word: str) -> str:

@@ -6,6 +6,7 @@ verdict is validate's exit code.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import sys
@@ -111,7 +112,7 @@ def main(environ: dict[str, str]) -> int:
         hint = " (the job needs the permission pull-requests: write; tokens of forks do not have it)"
         say(f"::warning::the comment was not written: HTTP {exc.code}{hint if exc.code in (401, 403, 404) else ''}")
         return 0
-    except (OSError, ValueError, KeyError) as exc:
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as exc:
         say(f"::warning::the comment was not written: {type(exc).__name__}")
         return 0
     say(f"the report is at {where}")

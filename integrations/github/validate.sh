@@ -13,6 +13,19 @@ rm -rf -- "$out"
 mkdir -p -- "$out"
 
 plans=()
+root=$(pwd -P)
+
+# A link, or a folder that is one, could lead to a file that is not the pull request's own: the checkout's token in .git, a key
+# of the runner. Its lines would be shown beside findings.
+own() {
+    local folder
+    [ ! -L "$1" ] && folder=$(cd -P -- "$(dirname -- "$1")" && pwd -P) || return 1
+    case $folder/ in
+        "$root"/.git/*) return 1 ;;
+        "$root"/*) return 0 ;;
+    esac
+    return 1
+}
 
 # The files that a pattern names. It is expanded as a glob and as nothing else: without IFS there are no words to split, so that
 # spaces stay, and no command in it is run.
@@ -22,7 +35,12 @@ collect() {
     local matched=($1)
     [ ! -f "$1" ] || matched=("$1")
     for plan in ${matched[@]+"${matched[@]}"}; do
-        [ ! -f "$plan" ] || plans+=("$plan")
+        [ -f "$plan" ] || continue
+        if ! own "$plan"; then
+            say "::error::a plan is a file of the workspace and no link: $(printf %q "$plan")"
+            exit 64
+        fi
+        plans+=("$plan")
     done
 }
 

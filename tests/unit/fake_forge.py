@@ -25,7 +25,9 @@ Answer = tuple[int, Any]
 
 
 class Forge:
-    """What both have in common. `trouble`: "forbidden", "redirect" (to another path), or "down" (status 502)."""
+    """What both have in common. `trouble`: "forbidden", "redirect" (to another path), "down" (status 502), or "odd"
+    (JSON of another kind).
+    """
 
     token = "t0ken-of-the-job"
 
@@ -45,6 +47,8 @@ class Forge:
                 return 302, "/elsewhere"
             case "down":
                 return 502, {}
+            case "odd":
+                return 200, "hello"
         return self.route(method, path, query, headers, body)
 
     def route(self, method: str, path: str, query: dict[str, str], headers: Any, body: Any) -> Answer:

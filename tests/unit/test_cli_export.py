@@ -185,3 +185,23 @@ async def test_options_that_contradict_or_cannot_be_read(plan: Path, tmp_path: P
     (tmp_path / "bad.json").write_text('{"secret": hunter2')
     code, _, err = await call(tmp_path, "validate", str(plan), "--offline", "--owner-file", str(tmp_path / "bad.json"))
     assert (code, "line 1, column 12" in err, "hunter2" in err) == (3, True, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("www.example.test.", "evil\\n  IN NS attacker."), "not written as it must be"),
+        (("{", "{\n"), "changed after preview wrote it"),
+    ],
+)
+async def test_a_runbook_that_preview_did_not_write_is_not_exported(
+    plan: Path, server: Authoritative, tmp_path: Path, change: tuple[str, str], told: str
+) -> None:
+    """`export` reads a runbook as `run` does: a line of a stranger's would become a record of somebody's zone file."""
+    book = tmp_path / "book.json"
+    assert (await call(tmp_path, "preview", str(plan), "-o", str(book)))[0] == 0
+    book.write_text(book.read_text().replace(*change))
+    code, out, err = await call(tmp_path, "export", str(book), "--format", "zone")
+    assert (code, out) == (3, "")
+    assert told in " ".join(err.split())
+    await server.stop()

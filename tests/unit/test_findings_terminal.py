@@ -168,3 +168,9 @@ def test_wide_characters_move_the_carets():
     cut = excerpt("日本: xyz", 5, 8, 40)
     assert cell_len(Text(cut.shown[: cut.shown.index("xyz")]).plain) == cut.offset
     assert visible("\u0301") == "\\u0301"
+
+
+def test_a_command_to_copy_runs_nothing_of_a_files_name():
+    """A stranger names the file; a person at night copies the last line."""
+    report = Report("mail", "plans/a $(id);b.yaml", "plans/a.yaml", checks=("DC101",))
+    assert shown(terminal_report(report, Screen(100)))[-1] == "Next: dns-cutover preview 'plans/a $(id);b.yaml'"

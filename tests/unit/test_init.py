@@ -106,7 +106,8 @@ async def test_nothing_is_ever_overwritten(lab: LabWorld, tmp_path: Path) -> Non
     done = await call(lab, tmp_path, *arguments, "-o", "link.yaml")
     assert done.returncode == 64
     assert not (tmp_path / "target.yaml").exists()
-    done = await call(lab, tmp_path, *arguments, "-o", "no/such/folder.yaml")
+    # Told before anything is asked, and not after the last answer.
+    done = await call(lab, tmp_path, "init", "example.test", "-o", "no/such/folder.yaml")
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
 

@@ -160,6 +160,41 @@ def test_what_is_said_to_people_is_no_command_to_the_runner(runner: Runner) -> N
     assert [x for x in done.stdout.splitlines() if x.startswith("::")] == ["::error file=p.yaml,line=1::wrong"]
 
 
+@pytest.mark.parametrize("link", ["plans/b.yaml", "plans/deep", "plans/git"])
+def test_a_link_is_no_plan(runner: Runner, link: str) -> None:
+    """A pull request could lead it to a file of the runner, whose lines would be shown in the comment."""
+    outside = runner.temp / "secret.yaml"
+    outside.write_text("token: abc\n")
+    (runner.work / ".git").mkdir()
+    (runner.work / ".git" / "config.yaml").write_text("token: abc\n")
+    to = {"b.yaml": outside, "deep": runner.temp, "git": runner.work / ".git"}[Path(link).name]
+    (runner.work / link).symlink_to(to)
+    done = runner.step("Validate", INPUT_PLANS="plans/*.yaml\nplans/*/*.yaml")
+    assert done.returncode == 64, done.stdout
+    assert "::error::a plan is a file of the workspace and no link" in done.stdout
+    assert not runner.log.exists()
+
+
+def test_a_links_name_is_no_command(runner: Runner) -> None:
+    """Not even with a newline in it."""
+    (runner.work / "plans" / "a\n::warning::x.yaml").symlink_to(runner.temp)
+    (runner.work / "plans" / "a\n::warning::y.yaml").symlink_to(runner.work / "plans" / "a.yaml")
+    done = runner.step("Validate", INPUT_PLANS="plans/*.yaml")
+    assert done.returncode == 64
+    assert [x[:9] for x in done.stdout.splitlines() if x.startswith("::")] == ["::error::"]
+
+
+def test_no_module_of_the_workspace_is_run(runner: Runner) -> None:
+    """Python looks for modules where it is started, which is in the stranger's checkout."""
+    (runner.work / "venv.py").write_text("open('pwned', 'w')")
+    (runner.work / "pip.py").write_text("open('pwned', 'w')")
+    fake = runner.temp / "python"
+    fake.write_text(f'#!/bin/sh\ncase "$*" in *pip*) exit 3;; esac\nexec "{sys.executable}" "$@" --without-pip\n')
+    fake.chmod(0o755)
+    runner.step("Install dns-cutover", INPUT_PYTHON=str(fake))
+    assert not (runner.work / "pwned").exists()
+
+
 def test_no_plan_is_an_error_and_not_a_pass(runner: Runner) -> None:
     """A pattern that matches nothing would otherwise be green for ever."""
     done = runner.step("Validate", INPUT_PLANS="nothing/*.yaml")
@@ -186,7 +221,7 @@ PYTHON = """\
 #!/bin/sh
 printf '%s\\n' "$*" >>"$STUB_LOG"
 case "$*" in
-*"-m venv"*) mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; cp "$0" "$4/bin/dns-cutover" ;;
+*"-m venv"*) mkdir -p "$5/bin"; cp "$0" "$5/bin/python"; cp "$0" "$5/bin/dns-cutover" ;;
 *version_info*) exit "${STUB_CODE:-0}" ;;
 esac
 """
@@ -282,7 +317,7 @@ def test_a_long_report_is_cut_to_what_github_takes(runner: Runner) -> None:
     assert fake.comments[0]["body"].endswith("the whole report is in the job's summary.\n")
 
 
-@pytest.mark.parametrize("trouble", ["forbidden", "redirect", "down"])
+@pytest.mark.parametrize("trouble", ["forbidden", "redirect", "down", "odd"])
 def test_a_comment_that_cannot_be_written_fails_nothing(runner: Runner, trouble: str) -> None:
     """Forks have a token that may only read. The token goes nowhere else, and stays out of the log."""
     fake = FakeGitHub(trouble=trouble)
@@ -348,7 +383,7 @@ def test_the_note_on_a_merge_request_is_kept_up_to_date(runner: Runner) -> None:
     assert [n["body"] for n in fake.notes[1:]] == ["<!-- dns-cutover validate -->\n# Report\n"]
 
 
-@pytest.mark.parametrize("trouble", ["forbidden", "redirect", "down"])
+@pytest.mark.parametrize("trouble", ["forbidden", "redirect", "down", "odd"])
 def test_a_note_that_cannot_be_written_fails_nothing(runner: Runner, trouble: str) -> None:
     """The verdict is validate's."""
     fake = FakeGitLab(trouble=trouble)

@@ -175,3 +175,15 @@ async def test_a_runbook_that_was_edited_is_one_error(bench: Bench) -> None:
         done = await bench.call("run", bench.book, "--yes", "--no-wait")
         assert (done.code, said in done.err) == (code, True), done.err
         assert done.err.count("Error:") == 1
+
+
+async def test_output_is_whole_where_the_locale_has_no_utf_8(bench: Bench) -> None:
+    """Documents are UTF-8 whatever the locale is; text is ASCII off a terminal. Neither is a fault of the program."""
+    done = await bench.call("preview", bench.plan, "--format", "markdown", PYTHONIOENCODING="ascii:surrogateescape")
+    assert done.code == 0, done.err
+    assert "→" in done.out
+    server, *_ = map(str, bench.lab.authoritative)
+    where = ("--zone", ORIGIN, "--authoritative", server, "--resolver", server)
+    done = await bench.call("check", f"www.{ORIGIN}", "A", *where, PYTHONIOENCODING="ascii")
+    assert "192.0.2.80 - TTL 300" in done.out
+    assert done.out.isascii()

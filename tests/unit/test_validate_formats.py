@@ -216,6 +216,28 @@ def test_output_to_a_file_leaves_what_people_read_on_the_terminal(call, tmp_path
     assert "cannot be written" in err
 
 
+@pytest.mark.parametrize("out", ["clean.yaml", "./sub/../clean.yaml", "link.yaml"])
+def test_a_plan_is_never_written_over(call, tmp_path, out):
+    """-o with the plan's own name, a slip of one key at night, leaves the plan as it is."""
+    plan(tmp_path, "clean.yaml", CLEAN)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.yaml").symlink_to("clean.yaml")
+    code, _, err = call("clean.yaml", "--format", "json", "-o", out)
+    assert code == 64
+    assert "is what validate is to read" in err
+    assert (tmp_path / "clean.yaml").read_text(encoding="utf-8") == CLEAN
+
+
+def test_an_older_report_is_replaced_and_a_device_written_to(call, tmp_path):
+    """The new report takes the old one's place whole; what is no file is written to as it is."""
+    plan(tmp_path, "clean.yaml", CLEAN)
+    (tmp_path / "out.json").write_text("{" * 10_000, encoding="utf-8")
+    assert call("clean.yaml", "--format", "json", "-o", "out.json")[0] == 0
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["ok"]
+    assert call("clean.yaml", "--format", "json", "-o", "/dev/null")[0] == 0
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

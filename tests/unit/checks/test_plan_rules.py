@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dns_cutover.checks.interface import Example, Subject
-from dns_cutover.checks.moves import duration, replaced, watched
+from dns_cutover.checks.moves import replaced, watched
 from dns_cutover.checks.registry import check_of, checks_for, findings_of
 from dns_cutover.lab.plan import DEMO_PLAN
 from dns_cutover.plan.finding import Finding, PlanInvalid
 from dns_cutover.plan.loader import load_plan, parse_plan
+from dns_cutover.plan.types import as_written
 from dns_cutover.probes.interface import KINDS
 from dns_cutover.probes.prober import builtin_kinds
 from dns_cutover.probes.resolve import system_resolve
@@ -581,7 +582,7 @@ def test_how_long_a_stage_is_watched() -> None:
     new = stage('{name: new, type: A, from: absent, to: ["192.0.2.1"]}', A, rest="    bake: 5m\n")
     loaded = parse_plan(plan_text(Example(new)).encode(), "p", {})
     assert watched(Subject(loaded, 0.0)) == (None,)
-    assert duration(441) == "441s"
+    assert as_written(441) == "441s"
     once = GREEN + ", consecutive_failure_limit: 1, interval: 12m"
     text = probe(once, bake="5m", change='{name: new, type: A, from: absent, to: ["192.0.2.20"]}')
     assert said("DC144", text) == []
