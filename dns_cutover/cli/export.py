@@ -106,7 +106,14 @@ async def _book(
     from dns_cutover.runbook.model import Runbook
 
     if given is None:
-        return (await find_run(options.open(), source)).book, None
+        state = await find_run(options.open(), source)
+        if state.final and state.outcome != "succeeded":
+            raise UsageError(
+                f"run {state.run_id} is over: {state.outcome}; its end state never came",
+                "In another tool's files it would make the move after all.",
+                (f"dns-cutover status {state.run_id}", "dns-cutover export PLAN   for a plan that is yet to run"),
+            )
+        return state.book, None
     if isinstance(given, Runbook):
         return given, None
     examined = await examine(given, setting)

@@ -101,7 +101,7 @@ async def _status(store: Store, run: str | None, output: Format, full: bool) -> 
     s, w = rows[0]
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     ascii_only = wants_ascii() or not sys.stdout.isatty()
-    view = View(s, w, (), now, local_zone(), 1000 if full else console.width, 24, ascii_only)
+    view = View(s, w, (), now, local_zone(), 1000 if full else console.width, 24, ascii_only, driven=False)
     for line in five_lines(view):
         console.print(line, soft_wrap=True)
 

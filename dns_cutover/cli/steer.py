@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from dns_cutover.cli.common import Globals
-from dns_cutover.cli.options import Commands, Events, Run, Yes
+from dns_cutover.cli.options import Commands, Events, MaybeRun, Run, Yes
 from dns_cutover.errors import Declined, UsageError
 
 if TYPE_CHECKING:
     from dns_cutover.engine.events import Verb
+    from dns_cutover.engine.state import RunState
 
 Result = TypeVar("Result")
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so.")]
@@ -53,9 +54,42 @@ def resume(context: typer.Context, run: Run, events: Events = None, allow_comman
     raise typer.Exit(_run(_drive(_options(context), run, "resume", None, events, allow_commands)))
 
 
-def tick(context: typer.Context, run: Run, events: Events = None, allow_commands: Commands = False) -> None:
-    """Do what is due, then exit: for cron and CI. Exit 75 while the run waits."""
-    raise typer.Exit(_run(_drive(_options(context), run, None, None, events, allow_commands, wait=False)))
+def tick(
+    context: typer.Context,
+    run: MaybeRun = None,
+    every: Annotated[bool, typer.Option("--all", help="Every run that is not over.")] = False,
+    events: Events = None,
+    allow_commands: Commands = False,
+) -> None:
+    """Do what is due, then exit: for cron and CI. Exit 75 while a run waits."""
+    if every == (run is not None):
+        raise UsageError("tick wants a run, or --all", "", ("dns-cutover tick RUN", "dns-cutover tick --all"))
+    if run is not None:
+        raise typer.Exit(_run(_drive(_options(context), run, None, None, events, allow_commands, wait=False)))
+    raise typer.Exit(_run(_tick_all(_options(context), events, allow_commands)))
+
+
+async def _tick_all(options: Globals, events: Path | None, allow_commands: bool) -> int:
+    """What is due in every run, one after the other. The exit code is that of the run that needs a person most."""
+    from dns_cutover.cli.find import all_runs
+    from dns_cutover.errors import CutoverError
+    from dns_cutover.report.errors import error_text
+
+    codes = [0]
+    for state in await all_runs(options.open()):
+        if state.final:
+            continue
+        try:
+            code = await _drive(options, state.run_id, None, None, events, allow_commands, wait=False)
+        except CutoverError as exc:  # one run's trouble must not keep the others waiting
+            sys.stderr.write(error_text(exc))
+            code = exc.exit_code
+        codes.append(code)
+    return max(codes, key=lambda code: _URGENT.index(code) if code in _URGENT else len(_URGENT))
+
+
+# Exit codes by how much they want somebody to look, the least first (DESIGN section 10).
+_URGENT = (0, 75, 8, 6, 5, 4, 3, 64, 1, 7)
 
 
 def rollback(
@@ -119,8 +153,21 @@ async def _command(options: Globals, run: str, verb: Verb, by: str | None, subje
     if subject and subject not in {s.confirm.id for s in state.book.steps if s.confirm is not None}:
         known = ", ".join(s.confirm.id for s in state.book.steps if s.confirm is not None) or "none"
         raise UsageError(f"run {state.run_id} has no confirmation {subject}", "", (f"known: {known}",))
+    if state.final:
+        raise _over(state)
     await append_command(state, store, verb, by or _person(), subject, time.time())
     sys.stderr.write(f"run {state.run_id}: {verb} {subject}".rstrip() + "\n")
+
+
+def _over(state: RunState) -> UsageError:
+    return UsageError(
+        f"run {state.run_id} is over: {state.outcome}. Nothing was done",
+        "What users have now may have been built upon; going back is a move of its own.",
+        (
+            f"dns-cutover events {state.run_id}   what was done",
+            "write a plan with from and to the other way round, then dns-cutover validate PLAN",
+        ),
+    )
 
 
 async def _drive(
@@ -142,6 +189,8 @@ async def _drive(
     store = options.open()
     state = await find_run(store, run)
     if state.final:
+        if verb in ("rollback", "abort", "keep") and state.outcome not in ("rolled_back", "aborted"):
+            raise _over(state)
         sys.stderr.write(f"run {state.run_id} is over: {state.outcome}\n")
         return exit_code(state, None)
     if verb is not None and not (verb == "resume" and state.hold is None):

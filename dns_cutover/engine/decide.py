@@ -267,6 +267,8 @@ def _resolvers(s: RunState, step: Step, now: float, next_probe: float) -> Action
     unsure = sum(n for name, n in seen.counts if name == "error")
     total = seen.counted + unsure
     proof = f"{seen.agree}/{seen.counted} resolvers agree with the model"
+    if not total:
+        proof = "the model alone says so: the plan lists no resolvers"
     if seen.counted and share < step.gate.share:
         why = f"{len(seen.violators)} resolvers serve the old answer past its life"
         match step.gate.violators:

@@ -165,4 +165,6 @@ def _syntax(text: str, exc: yaml.MarkedYAMLError) -> Unusable:
     line = lines[where.line - 1] if where.line <= len(lines) else ""
     if line[where.column - 1 : where.column] == "\t" and not line[: where.column - 1].strip():
         problem, hint = "a tab in the indentation", "indent with spaces"
+    elif line[where.column - 1 : where.column] == "@":
+        problem, hint = "a text cannot begin with @", 'put it in quotes: "@"'
     return Unusable("DC101", f"not YAML: {problem}", hint, where)

@@ -39,7 +39,9 @@ _HEIGHTS = "▁▂▃▄▅▆▇"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything that one drawing needs. `rows` is what resolvers said last, times in seconds UTC."""
+    """Everything that one drawing needs. `rows` is what resolvers said last, times in seconds UTC. `driven`: whether
+    the process that draws also drives the run; whether another one does cannot be known.
+    """
 
     state: RunState
     wait: Wait | None
@@ -49,6 +51,7 @@ class View:
     width: int
     height: int
     ascii_only: bool
+    driven: bool = True
 
 
 def run_block(v: View) -> list[Text]:
@@ -91,6 +94,8 @@ def five_lines(v: View) -> list[Text]:
     """STATE why · until · unblock · way back (or exposed) · steps."""
     s = v.state
     word, style = headline(s, v.wait)
+    if s.final:
+        return _ended(v, word, style)
     why = s.why if s.outcome else (v.wait.why if v.wait is not None else _doing(s))
     lines = [_labelled(word, safe(why), f"bold {style}"), _until(v)]
     unblock = v.wait.unblock if v.wait is not None else ()
@@ -99,13 +104,38 @@ def five_lines(v: View) -> list[Text]:
             text = Text.assemble((safe(command), "bold"), "  ", (safe(effect), "dim"))
             lines.append(_labelled("unblock" if n == 0 else "", text))
     else:
-        lines.append(_labelled("unblock", "nothing to do, it goes on by itself"))
+        itself = Text("nothing to do, it goes on by itself")
+        if not v.driven:
+            itself = Text.assemble(
+                "nothing to do while somebody drives it   ", (f"dns-cutover resume {s.run_id}", "bold")
+            )
+        lines.append(_labelled("unblock", itself))
     lines.append(_way_back(v))
     marks = []
     for name, words in steps_line(s):
         marks.append(Text.assemble((mark(name, ascii_only=v.ascii_only), _STYLES.get(name, "")), f" {safe(words)}"))
     lines.append(_labelled("steps", Text("   ").join(marks)))
     return lines
+
+
+def _ended(v: View, word: str, style: str) -> list[Text]:
+    """The run is over: what is left to do."""
+    s = v.state
+    marks = [
+        Text.assemble((mark(name, ascii_only=v.ascii_only), _STYLES.get(name, "")), f" {safe(words)}")
+        for name, words in steps_line(s)
+    ]
+    if s.outcome == "succeeded":
+        then, command = "keep what other tools need   ", f"dns-cutover export {s.run_id} --format zone"
+    else:
+        then, command = "what was done   ", f"dns-cutover events {s.run_id}"
+    return [
+        _labelled(word, safe(s.why), f"bold {style}"),
+        _labelled("until", "it is over"),
+        _labelled("next", Text.assemble(then, (command, "bold"))),
+        _labelled("way back", "closed: going back is a plan of its own"),
+        _labelled("steps", Text("   ").join(marks)),
+    ]
 
 
 def _doing(s: RunState) -> str:

@@ -80,9 +80,7 @@ def narrate(s: RunState, event: ev.Event) -> Line | None:
                 "INFO", "mind", event.verb, f"asked for by {event.by}{' ' + event.subject if event.subject else ''}"
             )
         case ev.Finished():
-            return Line(
-                "DONE", "proved" if event.outcome == "succeeded" else "mind", event.outcome, s.why or event.outcome
-            )
+            return Line("DONE", "proved" if event.outcome == "succeeded" else "mind", event.outcome, s.why)
         case _:
             assert_never(event)
 
@@ -99,7 +97,8 @@ def _applied(s: RunState, event: ev.Applied) -> Line | None:
         if step is None or (event.step.startswith("undo:restore") is False and step.kind is StepKind.CONVERGE):
             return None
         what = ", ".join(s.book.label(e.key) for e in step.edits) or "nothing"
-        return Line("UNDO", "undone", _tag(event.step), f"{what} put back in one message, serial {event.serial}")
+        done = "TTL restored" if step.kind is StepKind.RESTORE_TTL else "put back"
+        return Line("UNDO", "undone", _tag(event.step), f"{what}: {done} in one message, serial {event.serial}")
     if written is None or s.pending is not None:
         return None
     if not written.changes:

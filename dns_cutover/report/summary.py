@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dns_cutover.engine.actions import Wait
 from dns_cutover.engine.observe import describe
+from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
 from dns_cutover.errors import CutoverError
 from dns_cutover.report.errors import LABEL, error_text
 from dns_cutover.report.status import headline
 from dns_cutover.report.words import safe, utc
+from dns_cutover.runbook.model import StepKind
 
 
 def summary_text(s: RunState, wait: Wait | None) -> str:
@@ -57,6 +59,12 @@ def _ended(s: RunState) -> list[tuple[str, str]]:
             out.append(
                 ("Hint:", f"dns-cutover events {s.run_id}   what was done, step by step; a person is needed now")
             )
+        case "rolled_back":
+            applied = [w for w in s.done if w.kind is StepKind.APPLY]
+            stays = kept(s.book, applied)
+            if names := [s.book.label(e.key) for w in applied for e in w.edits if stays(e)]:
+                shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+                out.append(("stays", f"{shown}: only added, which harms nobody (rollback: {{additive: keep}})"))
         case "aborted" if s.done:
             out.append(("mind", "the records stay as they are, and so do lowered TTLs"))
         case "locked":
