@@ -107,7 +107,14 @@ async def with_marks(view: LiveView, keys: Iterable[RRsetKey], names: Mapping[st
     # Names of zones without a usable server are not asked for.
     servers = {ref: tuple(v.server for v in view.servers if v.zone == ref and not v.problem) for ref in names}
     places = mark_keys(keys, {ref: name for ref, name in names.items() if servers[ref]})
-    return replace(view, marks=await read_marks(setting.asker(), servers, places))
+    known = {
+        key: rrset
+        for ref, copy in view.copies.items()
+        for key, rrset in copy.server_view(ref, [k for k in places if k.zone == ref]).rrsets.items()
+        if rrset is not None
+    }
+    asked = await read_marks(setting.asker(), servers, [k for k in places if k.zone not in view.copies])
+    return replace(view, marks={**known, **asked})
 
 
 def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> LiveFacts:

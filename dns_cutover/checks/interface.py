@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from dns_cutover.checks.together import Together
 from dns_cutover.checks.world import World
@@ -23,6 +23,8 @@ from dns_cutover.records import RRset, RRsetKey, ValueEdit, realise
 from dns_cutover.records.edit import Mismatch
 from dns_cutover.runbook.compile import Drift
 from dns_cutover.runbook.model import Runbook
+
+T = TypeVar("T")
 
 Needs = Literal["plan", "plans", "live", "probe", "probe-write", "owner-file"]
 """What a check looks at beside the plan: nothing, other plans given in the same call, live DNS, and what only runs when
@@ -193,6 +195,17 @@ class Subject:
     drifts: tuple[Drift, ...] = ()
     guarantees: Mapping[str, Guarantees] = field(default_factory=dict)
     world: World = field(default_factory=World)
+
+    @cached_property
+    def _known(self) -> dict[Callable[[Subject], Any], Any]:
+        return {}
+
+    def once(self, make: Callable[[Subject], T]) -> T:
+        """`make(self)`, worked out once however many checks ask for it; nobody may change it."""
+        if make not in self._known:
+            self._known[make] = make(self)
+        found: T = self._known[make]
+        return found
 
     @cached_property
     def names(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from dns_cutover.checks.interface import Located, Subject
@@ -42,21 +43,29 @@ def target_word(rdtype: str, text: str) -> str:
     return words[position] if position is not None and len(words) > position else ""
 
 
-def by_stage(subject: Subject) -> dict[int, list[Located]]:
+def by_stage(subject: Subject) -> Mapping[int, Sequence[Located]]:
     """The changes of each stage."""
+    return subject.once(_by_stage)
+
+
+def _by_stage(subject: Subject) -> dict[int, list[Located]]:
     out: dict[int, list[Located]] = {}
     for c in subject.changes:
         out.setdefault(c.n, []).append(c)
     return out
 
 
-def replaced(subject: Subject) -> dict[int, list[Located]]:
+def replaced(subject: Subject) -> Mapping[int, Sequence[Located]]:
     """By stage: the changes after which users find a service elsewhere. Stages without such are left out.
 
     Names below an underscore label are no services of their own, except those of SRV (RFC 8552): a DKIM key is not
     connected to. What is new, and what only goes, moves nobody; an address that makes room for an alias, or an alias
     for an address, does.
     """
+    return subject.once(_replaced)
+
+
+def _replaced(subject: Subject) -> dict[int, list[Located]]:
     out: dict[int, list[Located]] = {}
     at_name: dict[tuple[int, str, str], list[Located]] = {}
     for c in subject.changes:

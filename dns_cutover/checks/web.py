@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from dns_cutover.checks.addresses import ip, is_host, is_public, moves_away, planned_addresses, values_at
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
@@ -12,7 +13,6 @@ from dns_cutover.records.fields import ServiceBinding, service_binding
 from dns_cutover.records.targets import targets_of
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _stage(*changes: str) -> str:
@@ -247,9 +247,15 @@ def private_address(subject: Subject) -> Iterator[Spot]:
             yield change.spot(f"{value} is an address of a private network", "", _where(change))
 
 
-def _new_addresses(
-    subject: Subject,
-) -> Iterator[tuple[Located, str, Address]]:
+def _new_addresses(subject: Subject) -> tuple[tuple[Located, str, Address], ...]:
+    return subject.once(_find_new_addresses)
+
+
+def _find_new_addresses(subject: Subject) -> tuple[tuple[Located, str, Address], ...]:
+    return tuple(_each_new_address(subject))
+
+
+def _each_new_address(subject: Subject) -> Iterator[tuple[Located, str, Address]]:
     for change in subject.changes:
         if change.key.rdtype in ("A", "AAAA"):
             for value in added(subject, change):
@@ -257,11 +263,22 @@ def _new_addresses(
                     yield change, value, address
 
 
-_PRIVATE = tuple(
-    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
-)
+class _Network(NamedTuple):
+    """A network as numbers: plans of thousands of addresses ask often."""
+
+    version: int
+    first: int
+    last: int
+
+
+def _network(text: str) -> _Network:
+    network = ipaddress.ip_network(text)
+    return _Network(network.version, int(network.network_address), int(network.broadcast_address))
+
+
+_PRIVATE = tuple(map(_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 _DEAD = tuple(
-    (ipaddress.ip_network(network), kind)
+    (_network(network), kind)
     for network, kind in (
         ("0.0.0.0/8", "no host's address"),
         ("::/128", "no host's address"),
@@ -283,8 +300,8 @@ _DEAD = tuple(
 )
 
 
-def _in(address: Address, network: Network) -> bool:
-    return address.version == network.version and address in network
+def _in(address: Address, network: _Network) -> bool:
+    return address.version == network.version and network.first <= int(address) <= network.last
 
 
 def _is_private(address: Address) -> bool:

@@ -27,6 +27,7 @@ from dns_cutover.runbook.window import window_opens
 
 LOOK_AGAIN = 2.0  # seconds between rounds while servers disagree: a transfer takes milliseconds to seconds
 AT_LEAST = 0.5  # seconds between two rounds of questions to resolvers, whatever they said
+PROOF_LOOK = 30.0  # seconds between looks of a probe that proves a confirmation: it may take a day
 PREFLIGHT_PATIENCE = 60.0  # seconds in which a late secondary may still catch up before a stage
 
 
@@ -161,15 +162,17 @@ def _confirm(s: RunState, step: Step, now: float) -> Action:
     end = s.since + item.timeout if item.timeout is not None else None
     if end is not None and now >= end:
         return fail(s, now, "confirm", f"{item.who} did not confirm {item.id} in time")
+    again, why = now + PAUSED_LOOK, f"{item.who} has not confirmed {item.id} yet"
+    for spec in step.probes:
+        gate = s.gates.get(spec.name, GateState())
+        if gate.consecutive_successes >= max(1, spec.consecutive_successes):
+            return Emit(ev.StepDone(now, step.id, f"proved by {spec.name}"))
+        again = max(next_probe(s, spec), s.probed.get(spec.name, s.since) + PROOF_LOOK if gate.last else 0.0)
+        if now >= again:
+            return Probe(step, (spec,))
+        why = f"{spec.name} does not prove {item.id} yet: {last_detail(s, spec)}"
     unblock = ((f"dns-cutover confirm {s.run_id} {item.id} --by NAME", item.says),)
-    wait = Wait(
-        min(now + PAUSED_LOOK, end or float("inf")),
-        "confirm",
-        f"{item.who} has not confirmed {item.id} yet",
-        end,
-        unblock,
-    )
-    return _release_or(s, wait, now)
+    return _release_or(s, Wait(min(again, end or float("inf")), "confirm", why, end, unblock), now)
 
 
 def _window(s: RunState, step: Step, now: float) -> Action:

@@ -55,6 +55,7 @@ async def take_live_view(
         disagreements,
         tuple(_problems(zones, looked.views, views)),
         records=MappingProxyType({ref: copy.records for ref, copy in looked.copies.items()}),
+        copies=looked.copies,
     )
 
 

@@ -23,6 +23,7 @@ from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transport import has_route
 from dns_cutover.lookup.views import LiveView, TargetView, ZoneSecurity, ZoneServers
+from dns_cutover.lookup.zonecopy import ZoneCopy
 from dns_cutover.records import RRset
 from dns_cutover.records.name import is_below, parent_names
 from dns_cutover.records.targets import targets_of
@@ -75,7 +76,7 @@ async def look_around(
         servers_health(asker, view.servers, names),
     )
     # Afterwards: it may follow aliases, and by now the way to their targets is known.
-    caa = await _Caa(asker, zones, good, finder, targets).of(owners[:MAX_OWNERS])
+    caa = await _Caa(asker, zones, good, finder, targets, view.copies).of(owners[:MAX_OWNERS])
     problems = list(view.problems)
     if len(hosts) > MAX_TARGETS:
         problems.append(f"records point to {len(hosts)} hosts; {MAX_TARGETS} of them are looked at")
@@ -207,8 +208,10 @@ class _Caa:
         good: Mapping[str, Sequence[Endpoint]],
         finder: HostFinder,
         targets: Mapping[str, TargetView],
+        copies: Mapping[str, ZoneCopy],
     ) -> None:
         self._asker = asker
+        self._copies = copies
         self._zones = zones
         self._good = good
         self._finder = finder
@@ -229,6 +232,10 @@ class _Caa:
         return None
 
     async def _at(self, ref: str, name: str) -> tuple[str, RRset] | Unknown | None:
+        copy = self._copies.get(ref)
+        if copy is not None and name in copy.names and "CNAME" not in copy.at(name) and not copy.cut_above(name):
+            found = copy.at(name).get("CAA")
+            return (name, found) if found is not None else None
         if (ref, name) not in self._asked:
             self._asked[ref, name] = asyncio.ensure_future(self._ask(self._zones[ref], self._good[ref], name))
         return await self._asked[ref, name]

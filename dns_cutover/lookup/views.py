@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from dns_cutover.lookup.interface import Endpoint, ServerView
 from dns_cutover.records import RRset, RRsetKey
+
+if TYPE_CHECKING:
+    from dns_cutover.lookup.zonecopy import ZoneCopy
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,9 @@ class LiveView:
     wildcard answers for has nothing of its own: its RRsets are None, and `names` says what is synthesised.
     `targets` by absolute host name. `security` by zone reference. `caa`: the CAA set that governs a name, by owner,
     with the name at which it was found (RFC 8659 section 3); None: none is there. `records`: how many records the zone
-    has, where a transfer showed it. `marks`: what is there of the names beside the plan's own by which other tools mark
-    what they keep (from one server each; they are no part of `rrsets`).
+    has, where a transfer showed it; `copies` are the zones themselves then. `marks`: what is there of the names
+    beside the plan's own by which other tools mark what they keep (from one server each; they are no part of
+    `rrsets`).
     """
 
     zones: Mapping[str, ZoneServers]
@@ -133,4 +138,5 @@ class LiveView:
     health: tuple[ServerHealth, ...] = ()
     caa: Mapping[str, tuple[str, RRset] | None] = field(default_factory=lambda: MappingProxyType({}))
     records: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    copies: Mapping[str, ZoneCopy] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     marks: Mapping[RRsetKey, RRset] = field(default_factory=lambda: MappingProxyType({}))

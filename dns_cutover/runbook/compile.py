@@ -259,7 +259,10 @@ def _compile_stage(c: _Compiler, stage: Stage, planned: tuple[PlannedChange, ...
     gate = _gate(c, stage)
     for item in stage.confirm:
         confirm = Confirm(item.id, item.who, item.says, item.by, item.probe or "", item.undo or "", item.timeout)
-        c.steps.append(Step(f"{stage.name}/confirm:{item.id}", StepKind.CONFIRM, stage.name, confirm=confirm))
+        proof = tuple(p for p in probes if p.name == item.probe)
+        c.steps.append(
+            Step(f"{stage.name}/confirm:{item.id}", StepKind.CONFIRM, stage.name, probes=proof, confirm=confirm)
+        )
     if stage.window is not None:
         w = stage.window
         window = Window(tuple(w.iso_days), w.from_.strftime("%H:%M"), w.to.strftime("%H:%M"), w.timezone)

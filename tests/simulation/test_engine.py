@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from tests.simulation.world import AFTER, BASE, LOCK, NAMES, ZONE, Fault, Question, RRset, World, play
+from dns_cutover.engine.decide import PROOF_LOOK
+from dns_cutover.probes.interface import ProbeResult, Verdict
+from tests.simulation.world import (
+    AFTER,
+    BASE,
+    LOCK,
+    NAMES,
+    PLAN,
+    ZONE,
+    Fault,
+    Prober,
+    Question,
+    RRset,
+    World,
+    play,
+    runbook,
+)
 
 
 def assert_sound(w: World, outcome: str | None) -> None:
@@ -135,8 +152,6 @@ def test_the_journal_folds_to_the_same_state_at_every_length():
 
 
 def test_a_committed_stage_keeps_the_older_stages_it_stands_on():
-    from dataclasses import replace
-
     from dns_cutover.engine.rollback import closed_stages, way_back
     from tests.simulation.world import BOOK
 
@@ -233,3 +248,47 @@ def test_a_pause_with_users_exposed_is_watched():
     assert paused
     assert state.outcome == "rolled_back"
     assert_sound(w, state.outcome)
+
+
+PROVED = PLAN.replace(
+    b"    unchanged: [keep/A]\n",
+    b"    unchanged: [keep/A]\n"
+    b"    confirm: [{id: ready, who: Vendor, says: It is set up., by: probe, probe: p, timeout: 2h}]\n",
+)
+
+
+def _confirmed(w: World) -> tuple[float, str] | None:
+    return next(((e.ts, e.proof) for e in w.events() if e.type == "step_done" and e.step == "two/confirm:ready"), None)
+
+
+def test_a_probe_proves_a_confirmation(monkeypatch):
+    """It fails at first, which is no failure of the stage: it has not begun."""
+    original = Prober.ask
+
+    async def ask(self, probes):
+        results = await original(self, probes)
+        early = self.w.now < 6000
+        return tuple(replace(r, verdict=Verdict.FAILURE) if early else r for r in results)
+
+    monkeypatch.setattr(Prober, "ask", ask)
+    w = World(random.Random(1))
+    state = play(w, book=runbook(PROVED))
+    assert state.outcome == "succeeded"
+    proved = _confirmed(w)
+    assert proved is not None
+    assert 6000 <= proved[0] < 6000 + 2 * PROOF_LOOK
+    assert proved[1] == "proved by p"
+    assert_sound(w, "succeeded")
+
+
+def test_a_confirmation_that_no_probe_proves_in_time_takes_the_run_back(monkeypatch):
+    async def ask(self, probes):
+        await self.w.point()
+        return tuple(ProbeResult(p.name, Verdict.FAILURE, self.w.now, 0.01, "not yet") for p in probes)
+
+    monkeypatch.setattr(Prober, "ask", ask)
+    w = World(random.Random(1))
+    state = play(w, book=runbook(PROVED))
+    assert state.outcome == "declined"
+    assert _confirmed(w) is None
+    assert_sound(w, "rolled_back")

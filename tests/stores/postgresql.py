@@ -1,7 +1,6 @@
 """A PostgreSQL server of Debian's package, for as long as a test session: own data, own UNIX socket, no TCP."""
 
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -19,11 +18,22 @@ def program(name: str) -> str:
     return found
 
 
+NOBODY = 65534
+
+
+def _knows_nobody() -> bool:
+    """Whether there is a second user here: the tests' own network namespace may come with one user only."""
+    ranges = (map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return any(first <= NOBODY < first + count for first, _, count in ranges)
+
+
 def _as_nobody(arguments: list[str]) -> list[str]:
-    """PostgreSQL refuses to run as root."""
+    """PostgreSQL refuses to run as root: somebody else runs it, or root under another number."""
     if os.geteuid() != 0:
         return arguments
-    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *arguments]
+    if _knows_nobody():
+        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *arguments]
+    return ["unshare", "--user", "--map-user=1000", "--map-group=1000", *arguments]
 
 
 @contextmanager
@@ -37,10 +47,9 @@ def server() -> Iterator[Path]:
         data.mkdir(mode=0o700)
         sockets = folder / "s"
         sockets.mkdir()
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
+        if os.geteuid() == 0 and _knows_nobody():
             for path in (data, sockets):
-                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+                os.chown(path, NOBODY, NOBODY)
         initdb = [
             program("initdb"),
             "-D",
