@@ -23,9 +23,9 @@ def templates(incomplete: str) -> list[tuple[str, str]]:
 
 def check_ids(incomplete: str) -> list[tuple[str, str]]:
     """Ids of checks, with what they find."""
-    from dns_cutover.checks.registry import all_checks
+    from dns_cutover.report.validation import titles
 
-    return [(c.id, c.title) for c in all_checks() if c.id.startswith(incomplete)]
+    return [(i, title) for i, title in sorted(titles().items()) if i.startswith(incomplete.upper())]
 
 
 def run_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:

@@ -83,6 +83,7 @@ def test_checks_are_offered_with_what_they_find() -> None:
     """So that a shell which shows descriptions explains them."""
     first = all_checks()[0]
     assert (first.id, first.title) in check_ids(first.id[:3])
+    assert [i for i, _ in check_ids("dc101")] == ["DC101"]  # those of the loader too, and in small letters
     assert check_ids("nothing") == []
 
 
