@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
 from dns_cutover.plan.expand import keys_of
@@ -89,8 +90,19 @@ def values_differ(subject: Subject) -> Iterator[Spot]:
     differs in a detail such as a space inside an SPF record.
     """
     for d in subject.drifts:
-        if d.reason == "differs" and d.planned is not None and d.planned.kind == "values":
-            yield _drift(subject, d, "remove" if d.planned.remove else "add")
+        if d.reason != "differs" or d.planned is None or d.planned.kind != "values":
+            continue
+        there = frozenset(d.found.values if d.found is not None else ())
+        label = d.key.label(subject.names[d.key.zone])
+        spot = _drift(subject, d, "remove" if d.planned.remove else "add")
+        missing, present = sorted(set(d.planned.remove) - there), sorted(set(d.planned.add) & there)
+        for value in missing:
+            yield replace(spot, message=f"{value} is to be removed from {label}, and is not there", hint="")
+        for value in present:
+            message, hint = f"{value} is to be added to {label}, and is there already", "leave it out of add"
+            yield replace(spot, path=(*spot.path[:-1], "add"), message=message, hint=hint)
+        if not missing and not present:
+            yield spot
 
 
 @check(

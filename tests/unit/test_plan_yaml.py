@@ -187,3 +187,9 @@ def test_brackets_without_end_are_one_finding_wherever_the_parser_gives_up() -> 
     assert (found.id, found.line) == ("DC103", 1)
     assert found.column in (51, 1001)
     assert "50 levels" in found.message
+
+
+def test_a_name_that_begins_with_at_needs_quotes() -> None:
+    """The commonest slip: the apex without quotes."""
+    doc = parse_yaml(b"name: @\n", "p.yaml")
+    assert [(f.id, f.line, f.column, f.hint) for f in doc.findings] == [("DC101", 1, 7, 'put it in quotes: "@"')]

@@ -265,3 +265,15 @@ def test_a_view_that_could_not_be_looked_at_says_nothing():
         lambda live: replace(live, names={k: replace(v, problem="no answer") for k, v in live.names.items()}),
     )
     assert blind == {}
+
+
+def test_an_edit_by_value_says_which_value_does_not_fit() -> None:
+    """Each at its own key: what is missing at `remove`, what is there already at `add`."""
+    plan = 'stages: [{name: s, changes: [{name: "@", type: TXT, remove: [old], add: [new, newer]}]}]'
+    found = [f for f in findings(Example(plan, zone="@ 60 IN TXT new\n")) if f.id == "DC202"]
+    assert [(f.message, f.hint) for f in found] == [
+        ('"old" is to be removed from @ TXT, and is not there', "copy the live value into the plan, letter by letter"),
+        ('"new" is to be added to @ TXT, and is there already', "leave it out of add"),
+    ]
+    assert found[0].column < found[1].column
+    assert {f.note for f in found} == {'live: "new"'}
