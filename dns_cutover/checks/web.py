@@ -9,7 +9,7 @@ from typing import NamedTuple
 from dns_cutover.checks.addresses import ip, is_host, is_public, moves_away, planned_addresses, values_at
 from dns_cutover.checks.interface import Example, Located, Spot, Subject, added, check
 from dns_cutover.checks.plan_values import is_address
-from dns_cutover.records import RRsetKey
+from dns_cutover.records import RRsetKey, relative_name
 from dns_cutover.records.fields import ServiceBinding, service_binding
 from dns_cutover.records.targets import targets_of
 
@@ -66,6 +66,9 @@ def target_without_address(subject: Subject) -> Iterator[Spot]:
                 had = rdtype != "CNAME" or planned_addresses(subject, 0, change.key.zone, change.key.owner)
                 message = f"{target} does not resolve at its own authority: {problem}"
                 hint = f"create the addresses of {target} first, or mend the name"
+                inside = relative_name(target, subject.names[change.key.zone])
+                if inside != target and "." in inside:
+                    hint = f"if {inside} is a name of its own, end it with a dot: {inside}."
                 yield change.spot(message, hint, _where(change), None if had else "warning")
 
 

@@ -19,7 +19,7 @@ _PLAIN = re.compile(
 )
 
 # Commands and YAML to be copied stay whole.
-_WORD = re.compile(r"(?:dns-cutover [^;,()]*[^;,()\s]|\w+: \{.*\}|\{[^{}]*\})[;,:.)]*|\S+")
+_WORD = re.compile(r"(?:dns-cutover [^;,()]*[^;,()\s]|\w+: (?:\{.*\}|\[.*\])|\{[^{}]*\})[;,:.)]*|\S+")
 # Marks around a word that are not part of it.
 _FRAMED = re.compile(r"([\"'(]*)(.+?)([,;:?)\"']*)", re.DOTALL)
 

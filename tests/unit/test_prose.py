@@ -49,3 +49,8 @@ def test_a_cell_is_one_cell(text):
     """Every bar is escaped, and no backslash undoes that."""
     assert not re.search(r"(?<!\\)\|", cell(text))
     assert not re.search(r"\\\\\|", cell(text))
+
+
+def test_yaml_to_be_copied_is_one_span() -> None:
+    text = 'probes: [{type: http, name: new, url: "https://www.example.test/"}]'
+    assert prose(text) == f"`{text}`"

@@ -398,3 +398,18 @@ class TestCaa:
     def test_no_move_no_finding(self):
         plan = stages(("{name: www, type: A, ttl: 300}",))
         assert not self.caa('@ 60 IN CAA 0 issue ";"\n', plan)
+
+
+def test_a_target_that_lacks_its_final_dot_is_named() -> None:
+    """The zone's name was added to it, and nobody serves that."""
+    plan = 'stages: [{name: s, changes: [{name: "@", type: MX, from: ["10 mx.old.test."], to: ["10 mx.new.example"]}]}]'
+    zone, elsewhere = "@ 3600 IN MX 10 mx.old.test.\n", "mx.old.test. 60 IN A 192.0.2.1\n"
+    (found,) = [f for f in findings(Example(plan, zone=zone, elsewhere=elsewhere)) if f.id == "DC610"]
+    assert found.message.startswith("mx.new.example.example.test. does not resolve")
+    (elsewhere_too,) = [
+        f
+        for f in findings(Example(plan.replace("w.example", "w.example."), zone=zone, elsewhere=elsewhere))
+        if f.id == "DC610"
+    ]
+    assert elsewhere_too.hint == "create the addresses of mx.new.example. first, or mend the name"
+    assert found.hint == "if mx.new.example is a name of its own, end it with a dot: mx.new.example."
