@@ -41,16 +41,25 @@ def status(
     import asyncio
 
     assert isinstance(context.obj, Globals)
-    if watch and (run is None or output is Format.JSON):
-        raise UsageError(
-            "--watch shows one run, as text", "", ("dns-cutover status RUN --watch", "dns-cutover events RUN --follow")
-        )
-    if watch and run is not None:
+    if watch and output is Format.JSON:
+        raise UsageError("--watch shows a run as text", "", ("dns-cutover events RUN --follow   JSON, line by line",))
+    if watch:
         raise typer.Exit(asyncio.run(_watch(context.obj.open(), run)))
     asyncio.run(_status(context.obj.open(), run, output, full))
 
 
-async def _watch(store: Store, run: str) -> int:
+async def _the_one(store: Store) -> RunState:
+    """The run that is not over, where there is one. Raises UsageError."""
+    from dns_cutover.cli.find import all_runs
+
+    alive = [s for s in await all_runs(store) if not s.final]
+    if len(alive) == 1:
+        return alive[0]
+    hints = tuple(f"dns-cutover status {s.run_id} --watch" for s in alive[:5]) or ("dns-cutover run PLAN",)
+    raise UsageError("no run is under way" if not alive else f"{len(alive)} runs are under way", "", hints)
+
+
+async def _watch(store: Store, run: str | None) -> int:
     """Draw the run as its driver does; the exit code is the run's own."""
     from dns_cutover.assembly import Setting
     from dns_cutover.cli.driving import exit_code
@@ -61,7 +70,7 @@ async def _watch(store: Store, run: str) -> int:
     from dns_cutover.report.terminal import TerminalWatcher, is_terminal, stderr_console
 
     clock = Setting().clock
-    found = await find_run(store, run)
+    found = await find_run(store, run) if run is not None else await _the_one(store)
     if is_terminal():
         with TerminalWatcher(stderr_console(), clock.now) as watcher:
             state = await follow(found.run_id, store, watcher, clock)

@@ -73,3 +73,9 @@ def test_tick_wants_a_run_or_all(tmp_path, capsys, arguments) -> None:
     code, text = call(capsys, str(tmp_path / "runs"), *arguments)
     assert code == 64
     assert "dns-cutover tick --all" in text
+
+
+def test_watch_wants_a_run_where_none_is_under_way(tmp_path, capsys) -> None:
+    code, text = call(capsys, run_over(tmp_path / "runs", broken=False), "status", "--watch")
+    assert code == 64
+    assert "no run is under way" in text
