@@ -69,6 +69,7 @@ def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
     planned = [p for stage in plan.stages for p in expand_changes(plan, stage)]
     hosts = dict.fromkeys(t for p in planned for v in (*(p.after or ()), *p.add) for t in targets_of(p.key.rdtype, v))
     addressed = dict.fromkeys((p.key.zone, p.key.owner) for p in planned if p.key.rdtype in ADDRESSED)
+    newcomers = tuple((p.key.owner, h) for p in planned if p.key.rdtype == "NS" for h in (*(p.after or ()), *p.add))
     if setting.lab is not None:
         return Wanted(tuple(hosts), tuple(addressed))
     given = {ref: setting.bootstrap_of(config.lookup.bootstrap) for ref, config in zones.items()}
@@ -76,7 +77,7 @@ def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
     # Where servers are listed by hand and no resolver is named the zone may be nobody's business outside.
     named = {ref for ref, c in zones.items() if setting.bootstrap or (setting.trust_plan and c.lookup.bootstrap)}
     listed = {ref: given[ref] for ref, c in zones.items() if c.lookup.authoritative != "auto" and ref in named}
-    return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed)
+    return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed, newcomers)
 
 
 def _views(ref: str, names: Mapping[str, str]) -> list[str]:

@@ -103,7 +103,7 @@ def servers_under_ds(subject: Subject) -> Iterator[Spot]:
     """A DS in the parent says which keys the zone below is signed with. Servers of another provider usually have keys
     of their own, and what they give is then bogus for everybody who validates, until the parent's DS has died. Either
     the zone goes insecure for the move, or both providers sign with keys that the DS set and both DNSKEY sets know.
-    Which keys new servers have cannot be seen from here, so that allow: [dnssec] is a promise.
+    New servers that serve the zone already are asked for their keys (DC711); of others allow: [dnssec] is a promise.
     """
     if "dnssec" in subject.loaded.plan.safety.allow:
         return
@@ -242,4 +242,47 @@ def _means(child: str, rdtype: str, value: str, key: str) -> bool:
     return (said.flags, said.algorithm, said.key) == (has.flags, has.algorithm, has.key)
 
 
-CHECKS = (servers_under_ds, broken_chain, ds_without_delegation, wrong_cds)
+@check(
+    "DC711",
+    "error",
+    "a new name server has none of the keys that the parent's DS knows",
+    why="What it gives is bogus for everybody who validates, and no permission in the plan changes that.",
+    hint="let it sign with a key that the DS set knows (RFC 8901), or take the DS away first and wait for its TTL",
+    source="RFC 4035 section 5.2; RFC 8901",
+    needs="live",
+    ignorable=False,
+    fires=Example(
+        _ALLOWED + _stage(_NS),
+        elsewhere=f"example.test. 86400 IN DS {_DS}\n",
+        note="ns1.new.test serves the zone with another key.",
+        facts={"newcomers": {("example.test.", "ns1.new.test."): (_OTHER,)}},
+    ),
+    silent=Example(
+        _ALLOWED + _stage(_NS),
+        elsewhere=f"example.test. 86400 IN DS {_DS}\n",
+        note="ns1.new.test serves the zone with the key that the DS means.",
+        facts={"newcomers": {("example.test.", "ns1.new.test."): (_KEY,)}},
+    ),
+)
+def newcomer_without_key(subject: Subject) -> Iterator[Spot]:
+    """The servers that a plan brings are asked for the zone's DNSKEY before anybody is sent to them. If the parent has
+    a DS when the stage begins, and a new server has no key that it means, validating resolvers that ask it will
+    answer SERVFAIL for the whole zone, for as long as the parent's DS and the NS set live. A server that does not
+    serve the zone yet, or cannot be asked, says nothing here.
+    """
+    assert subject.live is not None
+    for c in subject.changes:
+        before, after = subject.before(c), subject.after(c)
+        ds = _ds(subject, c.key.owner, c.n) if c.key.rdtype == "NS" else None
+        if not isinstance(ds, tuple) or not isinstance(after, tuple):
+            continue
+        for host in (h for h in after if not isinstance(before, tuple) or h not in before):
+            if (c.key.owner, host) not in subject.live.newcomers:
+                continue
+            keys = subject.live.newcomers[c.key.owner, host]
+            if not any(matches(c.key.owner, d, k) for d in ds for k in (keys.values if keys is not None else ())):
+                how = "with other keys than its DS means" if keys is not None else "unsigned, and it has a DS"
+                yield c.spot(f"{host} serves {c.key.owner} {how}", "", "to" if c.planned.kind == "set" else "add")
+
+
+CHECKS = (newcomer_without_key, servers_under_ds, broken_chain, ds_without_delegation, wrong_cds)

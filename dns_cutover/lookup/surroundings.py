@@ -20,6 +20,7 @@ from dns_cutover.lookup.first import first_good
 from dns_cutover.lookup.health import servers_health
 from dns_cutover.lookup.hosts import WIDTH, HostFinder
 from dns_cutover.lookup.interface import Endpoint
+from dns_cutover.lookup.newcomers import newcomers_keys
 from dns_cutover.lookup.question import Asker
 from dns_cutover.lookup.transport import has_route
 from dns_cutover.lookup.views import LiveView, TargetView, ZoneSecurity, ZoneServers
@@ -45,18 +46,21 @@ class Wanted:
     `hosts`: absolute names that its new values point to. `addressed`: (zone reference, owner) whose addresses or alias
     change: certificates are issued for such names. `bootstrap` resolvers know the root. `parents_of`: by reference of
     zones whose servers are listed by hand, the resolvers from which the way down to their parents may be taken.
+    `newcomers`: (zone name, host name) of name servers that the plan brings to a zone.
     """
 
     hosts: tuple[str, ...] = ()
     addressed: tuple[tuple[str, str], ...] = ()
     bootstrap: tuple[Endpoint, ...] = ()
     parents_of: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    newcomers: tuple[tuple[str, str], ...] = ()
 
 
 async def look_around(
     view: LiveView, wanted: Wanted, asker: Asker, routed: Callable[[str], bool] = has_route
 ) -> LiveView:
-    """The view with `targets`, `security`, `health` and `caa`, and what parents and children say of listed zones.
+    """The view with `targets`, `security`, `health`, `caa` and `newcomers`, and what parents and children say of
+    listed zones.
 
     Never raises for the network; no recursive resolver is asked for a target's own name.
     """
@@ -77,6 +81,7 @@ async def look_around(
     )
     # Afterwards: it may follow aliases, and by now the way to their targets is known.
     caa = await _Caa(asker, zones, good, finder, targets, view.copies).of(owners[:MAX_OWNERS])
+    keys = await newcomers_keys(asker, wanted.newcomers, targets)
     problems = list(view.problems)
     if len(hosts) > MAX_TARGETS:
         problems.append(f"records point to {len(hosts)} hosts; {MAX_TARGETS} of them are looked at")
@@ -89,6 +94,7 @@ async def look_around(
         security=MappingProxyType(dict(zip(names, security, strict=True))),
         health=health,
         caa=MappingProxyType(caa),
+        newcomers=MappingProxyType(keys),
         problems=tuple(problems),
     )
 

@@ -118,11 +118,12 @@ class LiveView:
     `rrsets` has the RRsets asked for, from every server, and the types looked at of each name; None is absence. Where
     servers agree about the data the highest TTL counts, since that is the one that must die. A name that only a
     wildcard answers for has nothing of its own: its RRsets are None, and `names` says what is synthesised.
-    `targets` by absolute host name. `security` by zone reference. `caa`: the CAA set that governs a name, by owner,
-    with the name at which it was found (RFC 8659 section 3); None: none is there. `records`: how many records the zone
-    has, where a transfer showed it; `copies` are the zones themselves then. `marks`: what is there of the names
-    beside the plan's own by which other tools mark what they keep (from one server each; they are no part of
-    `rrsets`).
+    `newcomers`: the DNSKEY set that a name server which the plan brings has for the zone, by (zone name, host
+    name); None: it serves the zone unsigned. `targets` by absolute host name. `security` by zone reference. `caa`:
+    the CAA set that governs a name, by owner, with the name at which it was found (RFC 8659 section 3); None: none
+    is there. `records`: how many records the zone has, where a transfer showed it; `copies` are the zones
+    themselves then. `marks`: what is there of the names beside the plan's own by which other tools mark what they
+    keep (from one server each; they are no part of `rrsets`).
     """
 
     zones: Mapping[str, ZoneServers]
@@ -137,6 +138,7 @@ class LiveView:
     security: Mapping[str, ZoneSecurity] = field(default_factory=lambda: MappingProxyType({}))
     health: tuple[ServerHealth, ...] = ()
     caa: Mapping[str, tuple[str, RRset] | None] = field(default_factory=lambda: MappingProxyType({}))
+    newcomers: Mapping[tuple[str, str], RRset | None] = field(default_factory=lambda: MappingProxyType({}))
     records: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     copies: Mapping[str, ZoneCopy] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     marks: Mapping[RRsetKey, RRset] = field(default_factory=lambda: MappingProxyType({}))

@@ -385,8 +385,8 @@ async def test_targets_at_their_own_authority(world: Hierarchy, published: Zone)
     assert f"mx.{lost.origin}" not in asked
 
 
-async def test_a_signed_zone_with_ds(world: Hierarchy, knot: Knot) -> None:
-    """Knot signs; the registry has the DS; the view has the whole chain, and CAA as it governs the names."""
+def signed(world: Hierarchy, knot: Knot) -> tuple[Zone, list[str], str]:
+    """A zone that Knot signs and that the registry has a DS for: the zone, its keys, and the DS."""
     origin = world.fresh_origin()
     knot.signed.add(origin)
     knot.add_zone(zone := make_zone(origin, [NS3], DEFAULT_RECORDS + '@ 60 CAA 0 issue "ca.elsewhere.test"\n'))
@@ -396,6 +396,13 @@ async def test_a_signed_zone_with_ds(world: Hierarchy, knot: Knot) -> None:
     ds = dns.dnssec.make_ds(dns.name.from_text(origin), ksk, "SHA256").to_text()
     delegate(world, zone, NS3)
     client.write(world.registry.address, "test.", origin.split(".")[0], 60, "DS", ds)
+    return zone, [key.to_text() for key in keys], ds
+
+
+async def test_a_signed_zone_with_ds(world: Hierarchy, knot: Knot) -> None:
+    """Knot signs; the registry has the DS; the view has the whole chain, and CAA as it governs the names."""
+    zone, keys, ds = signed(world, knot)
+    origin = zone.origin
     got = await validate(plan(zone, found_from(world), WWW))
     assert family(got) == []
     assert got.live is not None
@@ -409,3 +416,16 @@ async def test_a_signed_zone_with_ds(world: Hierarchy, knot: Knot) -> None:
     governing = got.live.caa[f"www.{origin}"]
     assert governing is not None
     assert (governing[0], governing[1].values) == (origin, ('0 issue "ca.elsewhere.test"',))
+
+
+async def test_new_servers_that_the_ds_does_not_fit(world: Hierarchy, knot: Knot) -> None:
+    """BIND serves the zone unsigned: whoever asked it through the parent's DS would get bogus answers."""
+    zone, _, _ = signed(world, knot)
+    world.bind.add_zone(make_zone(zone.origin, [NS1], DEFAULT_RECORDS))
+    change = f'{{name: "@", type: NS, from: [{NS3}], to: [{NS1}]}}'
+    allowed = "safety: {allow: [apex_ns, dnssec]}\n"
+    got = await validate(plan(zone, found_from(world), change, more=allowed))
+    assert message(got, "DC711") == f"{NS1} serves {zone.origin} unsigned, and it has a DS"
+    both = f'{{name: "@", type: NS, from: [{NS3}], to: [{NS3}, ns5.nic.test.]}}'
+    got = await validate(plan(zone, found_from(world), both, more=allowed))
+    assert "DC711" not in {f.id for f in got.findings}

@@ -10,6 +10,7 @@
 - `parent_ns`, `child_ns`: name-server host names; `parent_ns_ttl`, `child_ns_ttl`.
 - `too_large`: the provider takes one change in a message.
 - `guarantees`: fields of the provider's Guarantees that differ.
+- `newcomers`: (zone name, host name) of new name servers -> their DNSKEY values, empty if unsigned.
 - `signatures_expire`: seconds after NOW; `ds_known`, `dnskey_known`: whether the parent
   answered for DS, and the zone for DNSKEY (default: yes).
 - `unresolved`: host names (absolute) whose own authority could not be asked.
@@ -185,6 +186,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
         },
         records=facts.get("records", {}),  # type: ignore[arg-type]
         marks=marks(plan, names, example),
+        newcomers={k: RRset.of("DNSKEY", 3600, *v) if v else None for k, v in facts.get("newcomers", {}).items()},  # type: ignore[attr-defined]
     )
 
 
