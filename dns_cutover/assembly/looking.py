@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dns_cutover.runbook.compile import LiveFacts
     from dns_cutover.runbook.model import Runbook, ZoneInfo
 
+COUNTED_FROM = 4  # RRsets of a zone that change: 30 % of ten records are more than three
 MAX_WHOLE = 200  # names that lose an RRset and at which every type is looked at
 
 
@@ -72,12 +74,15 @@ def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
     newcomers = tuple((p.key.owner, h) for p in planned if p.key.rdtype == "NS" for h in (*(p.after or ()), *p.add))
     if setting.lab is not None:
         return Wanted(tuple(hosts), tuple(addressed))
+    touched = Counter(p.key.zone for p in {p.key: p for p in planned if p.kind != "ttl"}.values())
+    # Counting goes as far as a share of the zone would be told (DC407), and begins where it could be.
+    sizes = {ref: 10 * n for ref, n in touched.items() if n >= COUNTED_FROM}
     given = {ref: setting.bootstrap_of(config.lookup.bootstrap) for ref, config in zones.items()}
     bootstrap = unique(e for endpoints in given.values() for e in endpoints)
     # Where servers are listed by hand and no resolver is named the zone may be nobody's business outside.
     named = {ref for ref, c in zones.items() if setting.bootstrap or (setting.trust_plan and c.lookup.bootstrap)}
     listed = {ref: given[ref] for ref, c in zones.items() if c.lookup.authoritative != "auto" and ref in named}
-    return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed, newcomers)
+    return Wanted(tuple(hosts), tuple(addressed), bootstrap, listed, newcomers, sizes)
 
 
 def _views(ref: str, names: Mapping[str, str]) -> list[str]:

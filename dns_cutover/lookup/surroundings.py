@@ -22,6 +22,7 @@ from dns_cutover.lookup.hosts import WIDTH, HostFinder
 from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.newcomers import newcomers_keys
 from dns_cutover.lookup.question import Asker
+from dns_cutover.lookup.transfer import zone_size
 from dns_cutover.lookup.transport import has_route
 from dns_cutover.lookup.views import LiveView, TargetView, ZoneSecurity, ZoneServers
 from dns_cutover.lookup.zonecopy import ZoneCopy
@@ -46,7 +47,8 @@ class Wanted:
     `hosts`: absolute names that its new values point to. `addressed`: (zone reference, owner) whose addresses or alias
     change: certificates are issued for such names. `bootstrap` resolvers know the root. `parents_of`: by reference of
     zones whose servers are listed by hand, the resolvers from which the way down to their parents may be taken.
-    `newcomers`: (zone name, host name) of name servers that the plan brings to a zone.
+    `newcomers`: (zone name, host name) of name servers that the plan brings to a zone. `sizes`: by zone reference, up
+    to how many records of the zone are worth counting.
     """
 
     hosts: tuple[str, ...] = ()
@@ -54,6 +56,7 @@ class Wanted:
     bootstrap: tuple[Endpoint, ...] = ()
     parents_of: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     newcomers: tuple[tuple[str, str], ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 async def look_around(
@@ -82,6 +85,7 @@ async def look_around(
     # Afterwards: it may follow aliases, and by now the way to their targets is known.
     caa = await _Caa(asker, zones, good, finder, targets, view.copies).of(owners[:MAX_OWNERS])
     keys = await newcomers_keys(asker, wanted.newcomers, targets)
+    records = await _sizes(view, wanted.sizes, good)
     problems = list(view.problems)
     if len(hosts) > MAX_TARGETS:
         problems.append(f"records point to {len(hosts)} hosts; {MAX_TARGETS} of them are looked at")
@@ -95,6 +99,7 @@ async def look_around(
         health=health,
         caa=MappingProxyType(caa),
         newcomers=MappingProxyType(keys),
+        records=MappingProxyType({**view.records, **records}),
         problems=tuple(problems),
     )
 
@@ -102,6 +107,13 @@ async def look_around(
 def _good(view: LiveView, ref: str) -> tuple[Endpoint, ...]:
     """The zone's servers that answered with authority. One that is dead would be waited for at every question."""
     return tuple(v.server for v in view.servers if v.zone == ref and v.serial is not None)
+
+
+async def _sizes(view: LiveView, wanted: Mapping[str, int], good: Mapping[str, Sequence[Endpoint]]) -> dict[str, int]:
+    """How many records small zones have, where no copy told it and a server gives its zone to everybody."""
+    refs = [ref for ref in wanted if ref not in view.records and good.get(ref)]
+    found = await asyncio.gather(*(zone_size(good[r][0], view.zones[r].zone, wanted[r]) for r in refs))
+    return {ref: size for ref, size in zip(refs, found, strict=True) if size is not None}
 
 
 def _authoritative(outcome: Outcome) -> bool:

@@ -66,6 +66,14 @@ async def fetch_zone(server: Endpoint, zone: str, bounds: Bounds | None = None) 
             writer.transport.abort()
 
 
+async def zone_size(server: Endpoint, zone: str, most: int) -> int | None:
+    """How many records the zone has, if that is at most `most` and the server tells. The transfer ends there: counting
+    a small zone costs little, and a large one no more.
+    """
+    found = await fetch_zone(server, zone, Bounds(octets=1024 * (most + 1), records=most, seconds=3.0))
+    return found.records if isinstance(found, ZoneCopy) else None
+
+
 class _Incoming:
     """One transfer as it arrives. It begins and ends with the zone's SOA (RFC 5936 section 2.2)."""
 

@@ -13,7 +13,8 @@ from dns_cutover.lookup.interface import Endpoint
 from dns_cutover.lookup.live import take_live_view
 from dns_cutover.lookup.names import FEW, TYPES, read_name
 from dns_cutover.lookup.question import Asker
-from dns_cutover.lookup.transfer import Bounds, NoCopy, fetch_zone
+from dns_cutover.lookup.surroundings import Wanted, look_around
+from dns_cutover.lookup.transfer import Bounds, NoCopy, fetch_zone, zone_size
 from dns_cutover.lookup.views import NameView, ZoneServers
 from dns_cutover.lookup.zonecopy import ZoneCopy
 from dns_cutover.records import RRsetKey
@@ -117,6 +118,18 @@ async def test_the_whole_zone_is_counted_and_bounded(server: Authority) -> None:
     found = await fetch_zone(copy.server, ORIGIN, Bounds(octets=1000))
     assert isinstance(found, NoCopy)
     assert found.reason == "more than 1000 octets"
+
+
+async def test_a_small_zone_is_counted_and_a_large_one_not_for_long(server: Authority) -> None:
+    """As far as it matters, and no further."""
+    endpoint = Endpoint("server", server.address)
+    assert await zone_size(endpoint, ORIGIN, WHOLE) == WHOLE
+    assert await zone_size(endpoint, ORIGIN, 40) is None
+    zones, asker = {"default": ZoneServers(ORIGIN, (endpoint,))}, Counting()
+    view = await take_live_view(zones, [RRsetKey("default", f"h1.{ORIGIN}", "A")], (), asker, SystemClock())
+    assert view.records == {}
+    assert (await look_around(view, Wanted(sizes={"default": WHOLE}), asker)).records == {"default": WHOLE}
+    assert (await look_around(view, Wanted(sizes={"default": 40}), asker)).records == {}
 
 
 async def test_a_large_plan_costs_fewer_questions_than_it_has_records(server: Authority) -> None:
