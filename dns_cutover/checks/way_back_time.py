@@ -95,7 +95,8 @@ def slow_undo(subject: Subject) -> Iterator[Spot]:
     changes = by_stage(subject)
     for n, stage, exposures in _exposures(subject):
         own = [c for c in changes[n] if c.planned.kind != "ttl"]
-        exposures = [x for x in exposures if x.key in {c.key for c in own}]
+        keys = {c.key for c in own}
+        exposures = [x for x in exposures if x.key in keys]
         if not exposures or all(subject.after(c) is None for c in own):
             continue
         there = max(x.old_s for x in exposures)

@@ -14,13 +14,15 @@ from measure import Comparison
 from rich.console import Console
 from rich.table import Table
 from startup import startup
-from validating import large, live, many
+from validating import large, live, many, some
 
 BENCHMARKS: dict[str, Callable[[int], Comparison]] = {
     "startup": startup,
     "large": large,
     "many": many,
-    "live": live,  # the last one: from then on this process is in a network of its own
+    # The last ones: from then on this process is in a network of its own.
+    "some": some,
+    "live": live,
 }
 
 

@@ -64,6 +64,19 @@ def live(rounds: int) -> Comparison:
     return Comparison("live", f"validate a change of all {CHANGES} records of a zone on BIND", (*times, count))
 
 
+def some(rounds: int) -> Comparison:
+    """An ordinary plan for a large zone: twenty of its 10,000 records change. octoDNS compares the whole zone."""
+    with _server() as world:
+        folder, address = world.folder, world.server
+        (folder / "plan.yaml").write_text(big_plan(address, 20))
+        commands = {
+            "dns-cutover validate": [OURS, "validate", "--bootstrap", world.resolver, str(folder / "plan.yaml")],
+            "octodns-sync": [OCTODNS, "--quiet", "--force", "--config-file", str(_octodns(folder, address))],
+        }
+        times = in_turn(commands, rounds, cpu=True)
+    return Comparison("some", f"validate a change of 20 of the {CHANGES} records of a zone on BIND", times)
+
+
 def many(rounds: int) -> Comparison:
     """Twenty ordinary plans in one call, against one of them."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
