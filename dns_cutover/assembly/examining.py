@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dns_cutover.plan.finding import Finding
     from dns_cutover.plan.loader import LoadedPlan
     from dns_cutover.records import RRsetKey
-    from dns_cutover.runbook.compile import Drift
+    from dns_cutover.runbook.compiling import Drift
     from dns_cutover.runbook.model import Runbook
 
 
@@ -110,7 +110,8 @@ async def examine(
     from dns_cutover.assembly.looking import look, partitions, promises
     from dns_cutover.checks.interface import Subject
     from dns_cutover.checks.registry import checks_for, findings_of, split_ignored
-    from dns_cutover.runbook.compile import DriftFound, compile_runbook
+    from dns_cutover.runbook.compile import compile_runbook
+    from dns_cutover.runbook.compiling import DriftFound
 
     request = request or Request()
     began = time.monotonic()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dns_cutover.plan.zone_models import ProviderConfig
     from dns_cutover.providers.interface import Guarantees
     from dns_cutover.records import Change, RRsetKey
-    from dns_cutover.runbook.compile import LiveFacts
+    from dns_cutover.runbook.compiling import LiveFacts
     from dns_cutover.runbook.model import Runbook, ZoneInfo
 
 COUNTED_FROM = 4  # RRsets of a zone that change: 30 % of ten records are more than three
@@ -127,7 +127,7 @@ def live_facts(loaded: LoadedPlan, view: LiveView, keys: Iterable[RRsetKey]) -> 
     """What the compiler needs of a live view. Pure."""
     from dns_cutover.plan.expand import expand_changes, zone_names
     from dns_cutover.runbook.around import around, contexts
-    from dns_cutover.runbook.compile import LiveFacts
+    from dns_cutover.runbook.compiling import LiveFacts
 
     names, keys = zone_names(loaded.plan), tuple(keys)
     infos = tuple(info for ref in names if (info := _zone_info(loaded, ref, names[ref], view)) is not None)

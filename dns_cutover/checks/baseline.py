@@ -8,7 +8,7 @@ from dataclasses import replace
 from dns_cutover.checks.interface import Example, Spot, Subject, check
 from dns_cutover.plan.expand import keys_of
 from dns_cutover.records import RRset
-from dns_cutover.runbook.compile import Drift
+from dns_cutover.runbook.compiling import Drift
 
 _SWITCH = """
 stages:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
+from dns_cutover.checks.history import Values, images
 from dns_cutover.checks.together import Together
 from dns_cutover.checks.world import World
 from dns_cutover.checks.written import Written, written_changes
@@ -19,9 +19,8 @@ from dns_cutover.plan.models import Stage
 from dns_cutover.plan.places import Path
 from dns_cutover.plan.sequence import label
 from dns_cutover.providers.interface import Guarantees
-from dns_cutover.records import RRset, RRsetKey, ValueEdit, realise
-from dns_cutover.records.edit import Mismatch
-from dns_cutover.runbook.compile import Drift
+from dns_cutover.records import RRset, RRsetKey
+from dns_cutover.runbook.compiling import Drift
 from dns_cutover.runbook.model import Runbook
 
 T = TypeVar("T")
@@ -255,18 +254,12 @@ class Subject:
         return tuple(written_changes(self.loaded.plan, self.names))
 
     @cached_property
-    def images(self) -> Sequence[Mapping[RRsetKey, tuple[str, ...] | None]]:
+    def images(self) -> Sequence[Mapping[RRsetKey, Values]]:
         """What each touched RRset is before stage n (and, at the last stage's number + 1, in the end): values, or None
         for absence. Left out where it cannot be known: offline without `from`, or where the plan does not fit.
         """
-        image: dict[RRsetKey, tuple[str, ...] | None] = {}
-        if self.live is not None:
-            image = {k: r.values if r is not None else None for k, r in self.live.rrsets.items()}
-        past: dict[RRsetKey, list[tuple[int, tuple[str, ...] | _Lost | None]]] = {k: [(0, v)] for k, v in image.items()}
-        for c in self.changes:
-            _advance(image, c.planned)
-            past.setdefault(c.key, []).append((c.n + 1, image.get(c.key, _LOST)))
-        return tuple(_Image(past, n) for n in range(len(self.loaded.plan.stages) + 1))
+        live = {k: r.values if r is not None else None for k, r in self.live.rrsets.items()} if self.live else {}
+        return images(live, [(c.n, c.planned) for c in self.changes], len(self.loaded.plan.stages))
 
     def before(self, change: Located) -> tuple[str, ...] | Literal["unknown"] | None:
         """The values before the change."""
@@ -318,54 +311,6 @@ class Subject:
     def zone_path(self, ref: str, *more: str | int) -> Path:
         """The place of a key of a zone: "zone", "provider", "lookup" and below."""
         return ("zones", ref, *more)
-
-
-class _Lost:
-    """Not known any more."""
-
-
-_LOST = _Lost()
-
-
-class _Image(Mapping[RRsetKey, tuple[str, ...] | None]):
-    """What is known before stage `n`, out of one history for all stages: a copy for each would be too much for plans
-    of thousands of stages.
-    """
-
-    def __init__(self, past: Mapping[RRsetKey, list[tuple[int, tuple[str, ...] | _Lost | None]]], n: int) -> None:
-        self._past, self._n = past, n
-
-    def __getitem__(self, key: RRsetKey) -> tuple[str, ...] | None:
-        past = self._past[key]
-        at = bisect_right(past, self._n, key=lambda entry: entry[0])
-        value = past[at - 1][1] if at else _LOST
-        if isinstance(value, _Lost):
-            raise KeyError(key)
-        return value
-
-    def __iter__(self) -> Iterator[RRsetKey]:
-        return (key for key in self._past if key in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-def _advance(image: dict[RRsetKey, tuple[str, ...] | None], p: PlannedChange) -> None:
-    match p.kind:
-        case "set":
-            image[p.key] = p.after
-        case "values":
-            if p.key not in image:
-                return
-            found = image[p.key]
-            edit = ValueEdit(p.key, p.remove, p.add, None, 0)
-            result = realise(edit, RRset(0, found) if found else None)
-            if isinstance(result, Mismatch):
-                del image[p.key]
-            else:
-                image[p.key] = result.after.values if result.after is not None else None
-        case "ttl":
-            pass
 
 
 def added(subject: Subject, change: Located) -> Iterator[str]:

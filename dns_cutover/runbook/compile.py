@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 from dns_cutover.lookup.interface import Accept
 from dns_cutover.plan.expand import PlannedChange, expand_changes, unchanged_keys
 from dns_cutover.plan.models import Plan, Stage
 from dns_cutover.plan.probes import probe_spec
 from dns_cutover.probes.interface import ProbeSpec
-from dns_cutover.records import Change, Edit, Mismatch, RRset, RRsetKey, SetEdit, ValueEdit, realise
+from dns_cutover.records import Change, Edit, RRsetKey
+from dns_cutover.runbook.compiling import Compiling, Drift, DriftFound, LiveFacts, Partition
+from dns_cutover.runbook.edits import lower_edits, must, pin, restore_edits, stage_edit
 from dns_cutover.runbook.model import (
     Confirm,
     Convergence,
@@ -22,69 +24,13 @@ from dns_cutover.runbook.model import (
     Step,
     StepKind,
     Window,
-    ZoneInfo,
 )
-from dns_cutover.timing.exposure import NameContext, Tail, old_lifetime, rollback_lifetime
-from dns_cutover.timing.lifetime import CachePolicy
-
-Partition = Callable[[tuple[Change, ...]], tuple[tuple[Change, ...], ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class LiveFacts:
-    """What the compiler needs of the live view. `contexts`: what is around each RRset; `around`: the RRsets
-    themselves, at the names of those that change and as wildcards above.
-    """
-
-    zones: tuple[ZoneInfo, ...]
-    rrsets: Mapping[RRsetKey, RRset | None]
-    contexts: Mapping[RRsetKey, NameContext]
-    around: Mapping[RRsetKey, RRset | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A planned change that does not fit what is live, or does not fit one message."""
-
-    stage: str
-    planned: PlannedChange | None
-    key: RRsetKey
-    expected: str
-    found: RRset | None
-    reason: str = "differs"
-
-
-class DriftFound(Exception):
-    """The plan does not fit the live view; `drifts` says where."""
-
-    def __init__(self, drifts: tuple[Drift, ...]) -> None:
-        super().__init__(f"{len(drifts)} planned changes do not fit what is live")
-        self.drifts = drifts
-
-
-@dataclass(slots=True)
-class _Compiler:
-    plan: Plan
-    live: LiveFacts
-    partition: Mapping[str, Partition]
-    image: dict[RRsetKey, RRset | None]
-    policy: CachePolicy = field(init=False)
-    steps: list[Step] = field(default_factory=list)
-    drifts: list[Drift] = field(default_factory=list)
-    final_ttl: dict[RRsetKey, int] = field(default_factory=dict)
-    at_name: dict[tuple[str, str], list[RRsetKey]] = field(default_factory=dict)  # by zone reference and owner
-    lives: dict[tuple[object, ...], tuple[Tail, Tail]] = field(default_factory=dict)
-    created: dict[str, int | None] = field(default_factory=dict)  # by stage: the TTL that its new RRsets take over
-
-    def __post_init__(self) -> None:
-        self.policy = CachePolicy(tuple(self.plan.ttl.resolver_floor) or (0.0,), self.plan.ttl.client_floor)
-        for key in self.image:
-            self.at_name.setdefault((key.zone, key.owner), []).append(key)
+from dns_cutover.timing.exposure import old_lifetime, rollback_lifetime
 
 
 def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Mapping[str, Partition]) -> Runbook:
     """The runbook of `plan` against what is live. `partition` by zone reference. Raises DriftFound."""
-    c = _Compiler(plan, live, partition, dict(live.rrsets))
+    c = Compiling(plan, live, partition, dict(live.rrsets))
     for segment in _segments(plan):
         _compile_segment(c, segment)
     if c.drifts:
@@ -135,7 +81,7 @@ def _segments(plan: Plan) -> list[list[Stage]]:
     return out
 
 
-def _gate(c: _Compiler, stage: Stage) -> Convergence:
+def _gate(c: Compiling, stage: Stage) -> Convergence:
     p = stage.propagation or c.plan.propagation
     return Convergence(
         share=p.resolvers,
@@ -148,10 +94,10 @@ def _gate(c: _Compiler, stage: Stage) -> Convergence:
     )
 
 
-def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
+def _compile_segment(c: Compiling, stages: list[Stage]) -> None:
     first = stages[0]
     planned = {stage.name: expand_changes(c.plan, stage) for stage in stages}
-    lower = _lower_edits(c, stages, planned)
+    lower = lower_edits(c, stages, planned)
     lead = max((_lead(c, first, e) for e in lower), default=0.0)
     if first.wait and lower:
         c.steps.append(
@@ -169,92 +115,19 @@ def _compile_segment(c: _Compiler, stages: list[Stage]) -> None:
         c.steps.append(Step(f"{first.name}/wait", StepKind.WAIT, first.name, seconds=first.wait))
     for stage in stages:
         _compile_stage(c, stage, planned[stage.name])
-    restore = _restore_edits(c, stages, planned)
+    restore = restore_edits(c, stages, planned)
     if restore:
         _write(c, f"{stages[-1].name}/restore_ttl", StepKind.RESTORE_TTL, stages[-1], restore, resolvers=False)
 
 
-def _lead(c: _Compiler, stage: Stage, edit: Edit) -> float:
+def _lead(c: Compiling, stage: Stage, edit: Edit) -> float:
     """How long before its change an RRset's TTL must be lowered: two rounds prove it, then D and its longest life."""
-    exposure = _exposure(c, edit, _must(edit, c.image.get(edit.key)))
+    exposure = _exposure(c, edit, must(edit, c.image.get(edit.key)))
     zone = next(z for z in c.live.zones if z.ref == edit.key.zone)
     return _gate(c, stage).round_gap + zone.guarantees.propagation_bound + exposure.old_s
 
 
-def _low(c: _Compiler, stage: Stage) -> int:
-    ttl = stage.ttl or c.plan.ttl
-    return int(ttl.lower_to)
-
-
-def _final(c: _Compiler, stage: Stage, planned: PlannedChange, now: RRset | None) -> int:
-    """The TTL that the RRset is to have in the end."""
-    if planned.ttl is not None:
-        return planned.ttl
-    ttl = stage.ttl or c.plan.ttl
-    original = c.live.rrsets.get(planned.key)
-    if original is None and now is None:
-        if stage.name not in c.created:
-            c.created[stage.name] = _siblings(c, stage)
-        siblings = c.created[stage.name]
-        return siblings if siblings is not None else _soa_ttl(c, planned.key.zone)
-    before = original or now
-    kept = before.ttl if before else _soa_ttl(c, planned.key.zone)
-    match ttl.restore:
-        case "original":
-            return kept
-        case "keep":
-            return min(int(ttl.lower_to), kept)
-        case seconds:
-            return int(seconds)
-
-
-def _siblings(c: _Compiler, stage: Stage) -> int | None:
-    """The highest TTL that the stage gives, else the highest that its RRsets have; None if there is none."""
-    planned = expand_changes(c.plan, stage)
-    given = [p.ttl for p in planned if p.ttl is not None]
-    existing = [r.ttl for p in planned if (r := c.live.rrsets.get(p.key)) is not None]
-    return max(given or existing, default=None)
-
-
-def _soa_ttl(c: _Compiler, ref: str) -> int:
-    return next(z.soa_ttl for z in c.live.zones if z.ref == ref)
-
-
-def _lower_edits(c: _Compiler, stages: list[Stage], planned: Mapping[str, tuple[PlannedChange, ...]]) -> list[Edit]:
-    out: dict[RRsetKey, Edit] = {}
-    for stage in stages:
-        for change in planned[stage.name]:
-            now = c.image.get(change.key)
-            if now is None or change.key in out or change.kind == "ttl":
-                continue
-            low = min(_low(c, stage), _final(c, stage, change, now))
-            if now.ttl <= low:
-                continue
-            if change.kind == "values":
-                # By value, too: what others have at the name, and may change meanwhile, is not ours to pin.
-                require = tuple(v for v in change.remove if v in now.values)
-                out[change.key] = ValueEdit(change.key, (), (), now.ttl, low, require=require)
-            else:
-                out[change.key] = SetEdit(change.key, now, now.with_ttl(low))
-    return list(out.values())
-
-
-def _restore_edits(c: _Compiler, stages: list[Stage], planned: Mapping[str, tuple[PlannedChange, ...]]) -> list[Edit]:
-    out: dict[RRsetKey, Edit] = {}
-    for stage in stages:
-        for change in planned[stage.name]:
-            now, final = c.image.get(change.key), c.final_ttl.get(change.key)
-            if now is None or final is None or now.ttl == final:
-                out.pop(change.key, None)
-                continue
-            if change.kind == "values":
-                out[change.key] = ValueEdit(change.key, (), (), now.ttl, final, require=change.add)
-            else:
-                out[change.key] = SetEdit(change.key, now, now.with_ttl(final))
-    return list(out.values())
-
-
-def _compile_stage(c: _Compiler, stage: Stage, planned: tuple[PlannedChange, ...]) -> None:
+def _compile_stage(c: Compiling, stage: Stage, planned: tuple[PlannedChange, ...]) -> None:
     probes = tuple(probe_spec(p) for p in stage.probes)
     gate = _gate(c, stage)
     for item in stage.confirm:
@@ -267,8 +140,8 @@ def _compile_stage(c: _Compiler, stage: Stage, planned: tuple[PlannedChange, ...
         w = stage.window
         window = Window(tuple(w.iso_days), w.from_.strftime("%H:%M"), w.to.strftime("%H:%M"), w.timezone)
         c.steps.append(Step(f"{stage.name}/window", StepKind.WINDOW, stage.name, window=window))
-    unchanged = tuple(_pin(c, key) for key in unchanged_keys(c.plan, stage))
-    edits = [e for p in planned if (e := _edit(c, stage, p)) is not None]
+    unchanged = tuple(pin(c, key) for key in unchanged_keys(c.plan, stage))
+    edits = [e for p in planned if (e := stage_edit(c, stage, p)) is not None]
     early = tuple(p for p in probes if p.role != "health")
     c.steps.append(
         Step(
@@ -292,56 +165,8 @@ def _compile_stage(c: _Compiler, stage: Stage, planned: tuple[PlannedChange, ...
     )
 
 
-def _pin(c: _Compiler, key: RRsetKey) -> Edit:
-    """An RRset that the stage must not change: what is there before it is what must be there after it."""
-    now = c.image.get(key)
-    return SetEdit(key, now, now)
-
-
-def _edit(c: _Compiler, stage: Stage, p: PlannedChange) -> Edit | None:
-    """The edit of one planned change at the TTL that holds during the run; None if it does not fit (a Drift)."""
-    now = c.image.get(p.key)
-    final = _final(c, stage, p, now)
-    c.final_ttl[p.key] = final
-    low = min(_low(c, stage), final)
-    match p.kind:
-        case "ttl":
-            if now is None:
-                c.drifts.append(Drift(stage.name, p, p.key, "present", None))
-                return None
-            c.final_ttl[p.key] = final
-            return SetEdit(p.key, now, now.with_ttl(final))
-        case "set":
-            before = (
-                now if p.before == "live" else None if p.before is None else RRset(now.ttl if now else low, p.before)
-            )
-            if p.before != "live" and (before.values if before else None) != (now.values if now else None):
-                c.drifts.append(Drift(stage.name, p, p.key, ", ".join(p.before) if p.before else "absent", now))
-                # Go on as if it had been there: what follows from one mistake is not told again for later stages.
-                c.image[p.key] = RRset(low, p.after) if p.after is not None else None
-                return None
-            return SetEdit(p.key, now, RRset(low, p.after) if p.after is not None else None)
-        case "values":
-            ttl = now.ttl if now is not None else low
-            edit = ValueEdit(p.key, p.remove, p.add, now.ttl if now is not None else None, min(low, ttl))
-            result = realise(edit, now)
-            if isinstance(result, Mismatch):
-                c.drifts.append(Drift(stage.name, p, p.key, result.expected, now))
-                meant = (set(now.values if now else ()) - set(p.remove)) | set(p.add)
-                c.image[p.key] = RRset(edit.ttl, tuple(sorted(meant))) if meant else None
-                return None
-            return edit
-
-
-def _must(edit: Edit, now: RRset | None) -> Change:
-    result = realise(edit, now)
-    if isinstance(result, Mismatch):
-        raise AssertionError(result)
-    return result
-
-
 def _write(
-    c: _Compiler,
+    c: Compiling,
     name: str,
     kind: StepKind,
     stage: Stage,
@@ -359,7 +184,7 @@ def _write(
     several = len(refs) > 1
     for ref in refs:
         own = {e.key: e for e in edits if e.key.zone == ref}
-        changes = tuple(_must(e, c.image.get(k)) for k, e in own.items())
+        changes = tuple(must(e, c.image.get(k)) for k, e in own.items())
         for change in changes:
             exposures[change.key] = _exposure(c, own[change.key], change)
         groups = c.partition[ref](changes)
@@ -398,7 +223,7 @@ def _write(
     )
 
 
-def _exposure(c: _Compiler, edit: Edit, change: Change) -> Exposure:
+def _exposure(c: Compiling, edit: Edit, change: Change) -> Exposure:
     context = c.live.contexts[change.key]
     # What else is at the name now, as this run has left it so far.
     here = c.at_name.get((change.key.zone, change.key.owner), ())

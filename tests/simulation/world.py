@@ -37,7 +37,8 @@ from dns_cutover.providers.rfc2136.size import partition_changes
 from dns_cutover.providers.rfc2136.update import Answers, EditOp, Question, UpdateReply, UpdateSpec
 from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.runbook.codec import runbook_json, runbook_sha256
-from dns_cutover.runbook.compile import LiveFacts, compile_runbook
+from dns_cutover.runbook.compile import compile_runbook
+from dns_cutover.runbook.compiling import LiveFacts
 from dns_cutover.runbook.model import Runbook, ZoneInfo
 from dns_cutover.store.interface import Envelope
 from dns_cutover.timing.exposure import NameContext

@@ -39,7 +39,8 @@ from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.records.name import is_below, parent_names
 from dns_cutover.records.zonetext import parse_zone_text
 from dns_cutover.runbook.around import keys_to_ask
-from dns_cutover.runbook.compile import DriftFound, compile_runbook
+from dns_cutover.runbook.compile import compile_runbook
+from dns_cutover.runbook.compiling import DriftFound
 
 NOW = 1773144000.0  # Tue 10 Mar 2026 12:00:00 UTC
 ZONE = "example.test."
