@@ -342,7 +342,11 @@ def _foreign(w: Story) -> None:
     # Without the SOA as a condition a TTL that changes between reading and writing goes unseen, as DESIGN says.
     kind = w.rng.choice(("value", "ttl" if w.ordered else "value", "add", "gone", "same"))
     w.say(f"foreign {kind} at {q}")
-    ours = q not in w.foreign_keys
+    state = w.state()
+    pending = state.pending.changes if state is not None and state.pending is not None else ()
+    # What others change while the fate of a message about it is open looks as if the server had ignored the message:
+    # the run lets go of it, and whatever is put there later is theirs.
+    ours = q not in w.foreign_keys and all((c.key.owner, c.key.rdtype) != q for c in pending)
     w.ever_foreign.add(q)
     match kind:
         case "value":
