@@ -31,6 +31,12 @@ class Globals:
 
         return open_store(self.store)
 
+    def look(self) -> Store:
+        """The store, for verbs that only read: one that is not there is not made. Raises Unavailable, UsageError."""
+        from dns_cutover.store.open import open_store
+
+        return open_store(self.store, make=False)
+
 
 def json_text(data: Any) -> str:
     """JSON as people and programs read it; characters that would steer a terminal are written as JSON's escapes."""

@@ -34,7 +34,7 @@ async def _events(options: Globals, run: str, wait: bool) -> None:
     from dns_cutover.cli.following import follow, replay
     from dns_cutover.report.plain import JsonLinesWatcher
 
-    store = options.open()
+    store = options.look()
     state = await find_run(store, run)
     watcher = JsonLinesWatcher(sys.stdout)
     if wait:

@@ -106,7 +106,7 @@ async def _book(
     from dns_cutover.runbook.model import Runbook
 
     if given is None:
-        state = await find_run(options.open(), source)
+        state = await find_run(options.look(), source)
         if state.final and state.outcome != "succeeded":
             raise UsageError(
                 f"run {state.run_id} is over: {state.outcome}; its end state never came",

@@ -44,8 +44,8 @@ def status(
     if watch and output is Format.JSON:
         raise UsageError("--watch shows a run as text", "", ("dns-cutover events RUN --follow   JSON, line by line",))
     if watch:
-        raise typer.Exit(asyncio.run(_watch(context.obj.open(), run)))
-    asyncio.run(_status(context.obj.open(), run, output, full))
+        raise typer.Exit(asyncio.run(_watch(context.obj.look(), run)))
+    asyncio.run(_status(context.obj.look(), run, output, full))
 
 
 async def _the_one(store: Store) -> RunState:
@@ -86,7 +86,7 @@ async def _status(store: Store, run: str | None, output: Format, full: bool) -> 
     from dns_cutover.cli.find import all_runs, find_run
     from dns_cutover.engine.actions import Wait
     from dns_cutover.engine.decide import decide
-    from dns_cutover.report.status import status_document
+    from dns_cutover.report.status import LIST_SCHEMA, status_document
 
     states = [await find_run(store, run)] if run is not None else await all_runs(store)
     now = time.time()
@@ -96,7 +96,7 @@ async def _status(store: Store, run: str | None, output: Format, full: bool) -> 
         rows.append((s, action if isinstance(action, Wait) else None))
     if output is Format.JSON:
         documents = [status_document(s, w) for s, w in rows]
-        print_json(documents[0] if run is not None else documents)
+        print_json(documents[0] if run is not None else {"schema": LIST_SCHEMA, "runs": documents})
         return
     if run is None:
         _table(rows)

@@ -12,6 +12,7 @@ from dns_cutover.report.words import utc
 from dns_cutover.runbook.model import Step, StepKind
 
 SCHEMA = "dns-cutover/status/1"
+LIST_SCHEMA = "dns-cutover/status-list/1"
 
 # Word on the terminal and its style, by what the run waits for.
 _WAIT_WORDS = {

@@ -21,16 +21,18 @@ def default_path() -> Path:
     return Path(platformdirs.user_state_dir("dns-cutover")) / "runs.sqlite3"
 
 
-def open_store(url: str | None) -> Store:
+def open_store(url: str | None, *, make: bool = True) -> Store:
     """The store at `url`, of the forms in SUPPORTED; the user's own store without one.
 
-    Three slashes and a relative path, four and an absolute one, as SQLAlchemy has it. Raises UsageError, Unavailable.
+    Three slashes and a relative path, four and an absolute one, as SQLAlchemy has it. Without `make`, a file that is
+    not there is an empty store, and stays away: whoever only looks leaves nothing behind. Raises UsageError,
+    Unavailable.
     """
     if not url:
-        return _sqlite(default_path())
+        return _sqlite(default_path(), make)
     scheme = _SCHEME.match(url)
     if scheme is None:
-        return _sqlite(Path(url))
+        return _sqlite(Path(url), make)
     if url.lower() == "memory:":
         from dns_cutover.store.memory import MemoryStore
 
@@ -45,7 +47,7 @@ def open_store(url: str | None) -> Store:
         return s3_store(url)
     path = url[len("sqlite:///") :]
     if url.lower().startswith("sqlite:///") and path:
-        return _sqlite(Path(path))
+        return _sqlite(Path(path), make)
     # The rest of the URL may hold a password: it is not repeated.
     kind = scheme[1].lower()
     raise UsageError(
@@ -55,7 +57,11 @@ def open_store(url: str | None) -> Store:
     )
 
 
-def _sqlite(path: Path) -> Store:
+def _sqlite(path: Path, make: bool) -> Store:
+    if not make and not path.exists():
+        from dns_cutover.store.memory import MemoryStore
+
+        return MemoryStore()
     from dns_cutover.store.sql import sqlite_store
 
     return sqlite_store(path)

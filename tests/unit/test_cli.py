@@ -120,6 +120,13 @@ def test_an_empty_store_says_what_to_do(tmp_path):
     assert "No runs yet" in done.stdout
 
 
+def test_whoever_only_looks_leaves_no_store_behind(tmp_path):
+    done = call("status", "--format", "json", tmp=tmp_path)
+    assert json.loads(done.stdout) == {"schema": "dns-cutover/status-list/1", "runs": []}
+    assert call("events", "ffff", tmp=tmp_path).returncode == 64
+    assert not list(tmp_path.rglob("runs.sqlite3*"))
+
+
 def test_a_store_that_is_no_database_is_one_message(tmp_path):
     (tmp_path / "runs.sqlite3").write_text("this is no database, it is a text that somebody put there")
     done = call("status", tmp=tmp_path)
