@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dns_cutover.engine.driver import UnknownRun, load_events
-from dns_cutover.engine.state import RunState, fold
+from dns_cutover.engine.fold import fold
+from dns_cutover.engine.state import RunState
 from dns_cutover.errors import UsageError
 from dns_cutover.store.interface import Store
 

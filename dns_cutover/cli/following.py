@@ -18,7 +18,7 @@ async def replay(run_id: str, store: Store, watcher: Watcher | None) -> RunState
     """Tell `watcher`, if there is one, every event that there is. Raises Unavailable where the store is gone."""
     from dns_cutover.engine.driver import load_events
     from dns_cutover.engine.events import Created
-    from dns_cutover.engine.state import evolve, start
+    from dns_cutover.engine.fold import evolve, start
 
     first, *rest = await load_events(run_id, store)
     assert isinstance(first, Created)  # the run was found by it
@@ -39,8 +39,8 @@ async def follow(run_id: str, store: Store, watcher: Watcher, clock: Clock, *, p
     """
     from dns_cutover.engine.actions import Wait
     from dns_cutover.engine.decide import decide
+    from dns_cutover.engine.fold import evolve
     from dns_cutover.engine.journal import from_envelope
-    from dns_cutover.engine.state import evolve
 
     state = await replay(run_id, store, watcher if past else None)
     while not state.final:

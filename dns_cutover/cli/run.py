@@ -115,7 +115,7 @@ async def _from_runbook(source: Path, setting: Setting, store: Store) -> Runbook
 async def refuse_overlap(store: Store, book: Runbook) -> None:
     """A run reserves its owner names for as long as it lives. Raises LockHeld."""
     from dns_cutover.engine.driver import load_events
-    from dns_cutover.engine.state import fold
+    from dns_cutover.engine.fold import fold
     from dns_cutover.errors import LockHeld
 
     names = {z.ref: z.name for z in book.zones}

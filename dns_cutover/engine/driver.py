@@ -24,10 +24,11 @@ from dns_cutover.engine.actions import (
     Write,
 )
 from dns_cutover.engine.decide import decide
+from dns_cutover.engine.fold import evolve, fold
 from dns_cutover.engine.journal import from_envelope, to_envelope
 from dns_cutover.engine.observe import count_resolvers, expectations, observed
 from dns_cutover.engine.ports import Ports
-from dns_cutover.engine.state import RunState, evolve, fold
+from dns_cutover.engine.state import RunState
 from dns_cutover.engine.write import change_lock, resolve, write_step
 from dns_cutover.errors import CutoverError, LockHeld
 from dns_cutover.probes.interface import Verdict

@@ -23,9 +23,10 @@ from typing import Any
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.driver import create, drive
+from dns_cutover.engine.fold import evolve, fold
 from dns_cutover.engine.journal import from_envelope, to_envelope
 from dns_cutover.engine.ports import Ports
-from dns_cutover.engine.state import RunState, evolve, fold
+from dns_cutover.engine.state import RunState
 from dns_cutover.errors import CutoverError, Unavailable
 from dns_cutover.lookup.interface import AuthoritativeRound, ServerView
 from dns_cutover.probes.interface import ProbeResult, ProbeSpec, Verdict

@@ -11,8 +11,9 @@ import pytest
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.decide import PROOF_LOOK
 from dns_cutover.engine.driver import create, drive
+from dns_cutover.engine.fold import evolve, fold
 from dns_cutover.engine.journal import to_envelope
-from dns_cutover.engine.state import RunState, evolve, fold
+from dns_cutover.engine.state import RunState
 from dns_cutover.probes.interface import ProbeResult, Verdict
 from dns_cutover.providers.interface import Refused
 from dns_cutover.runbook.codec import runbook_json, runbook_sha256
@@ -152,8 +153,8 @@ def test_a_longer_ttl_that_was_put_back_is_outlived():
 def test_the_journal_folds_to_the_same_state_at_every_length():
     w = World(random.Random(1), broken=True)
     play(w)
+    from dns_cutover.engine.fold import fold
     from dns_cutover.engine.journal import from_envelope, to_envelope
-    from dns_cutover.engine.state import fold
 
     events = [from_envelope(e) for e in w.journal]
     assert [to_envelope("r", n, e) for n, e in enumerate(events)] == w.journal

@@ -16,9 +16,10 @@ from typing import Any
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.driver import create, drive
+from dns_cutover.engine.fold import fold
 from dns_cutover.engine.journal import from_envelope
 from dns_cutover.engine.ports import Ports
-from dns_cutover.engine.state import RunState, fold
+from dns_cutover.engine.state import RunState
 from dns_cutover.errors import CutoverError
 from dns_cutover.lookup.interface import (
     AuthoritativeRound,
