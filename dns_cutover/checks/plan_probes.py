@@ -112,10 +112,7 @@ def cannot_run(subject: Subject) -> Iterator[Spot]:
     for _, _, probe, path in _probes(subject):
         if probe.type not in KINDS:
             message = f"probe {probe.name}: the type {probe.type} is not available in this version"
-            hint = f"available: {', '.join(KINDS)}"
-            if probe.type == "smtp":
-                hint = f'write type: tcp, port: {probe.port}, expect: "220"'
-            yield Spot((*path, "type"), message, hint)
+            yield Spot((*path, "type"), message, f"available: {', '.join(KINDS)}")
         elif isinstance(probe, CommandProbe):
             message = f"probe {probe.name} runs a command"
             yield Spot((*path, "argv"), message, "the run needs --allow-commands", severity="info")

@@ -49,6 +49,12 @@ class ProbeBase(Model):
         return value
 
 
+def _true_false_or_file(value: object) -> object:
+    if value in ("yes", "no", "on", "off", ""):
+        raise ValueError("write true, false, or the path of a file with certificates")
+    return value
+
+
 def _host(value: str) -> str:
     try:
         ipaddress.ip_address(value)
@@ -102,9 +108,7 @@ class HttpProbe(ProbeBase):
     @field_validator("verify", mode="before")
     @classmethod
     def _flag_or_file(cls, value: object) -> object:
-        if value in ("yes", "no", "on", "off", ""):
-            raise ValueError("write true, false, or the path of a file with certificates")
-        return value
+        return _true_false_or_file(value)
 
     @field_validator("url")
     @classmethod
@@ -170,17 +174,61 @@ class CommandProbe(ProbeBase):
         return value
 
 
+def _line(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("what is said to a mail host is one line of printable ASCII")
+    return value
+
+
+def _mailbox(value: str) -> str:
+    if value and (value.count("@") != 1 or any(c in value for c in " <>") or value[0] == "@" or value[-1] == "@"):
+        raise ValueError("a mailbox is written as postmaster@example.com")
+    return _line(value)
+
+
+Line = Annotated[Name, AfterValidator(_line)]
+
+
 class SmtpProbe(ProbeBase):
-    """An SMTP dialogue up to EHLO or STARTTLS."""
+    """An SMTP dialogue up to EHLO, STARTTLS or a recipient; no message is sent."""
 
     type: Literal["smtp"]
-    """An SMTP dialogue up to EHLO or STARTTLS."""
+    """An SMTP dialogue up to EHLO, STARTTLS or a recipient; no message is sent."""
     target: Host
-    """Host name or address."""
+    """The mail host's name, which its certificate must have too, or an address."""
+    address: str | None = None
+    """Connect to this IP address whatever the target resolves to."""
     port: Port = 25
     """TCP port."""
     starttls: Literal["required", "optional", "never"] = "optional"
     """Whether the dialogue goes on to TLS."""
+    verify: Flag | str | None = None
+    """Whether to verify the certificate, or a file with the authorities to trust; true where STARTTLS is required."""
+    valid_for: Duration = 0.0
+    """How long the certificate must still be valid."""
+    banner: Line | None = None
+    """Text that the greeting must contain."""
+    recipient: Annotated[Name, AfterValidator(_mailbox)] | None = None
+    """A mailbox that must be taken (RCPT TO); nothing is sent to it."""
+    sender: Annotated[str, AfterValidator(_mailbox)] = ""
+    """The envelope's sender for it; the null sender by default."""
+    helo: Line | None = None
+    """The name in EHLO; by default this machine's address, as an address literal."""
+
+    @field_validator("verify", mode="before")
+    @classmethod
+    def _flag_or_file(cls, value: object) -> object:
+        return _true_false_or_file(value)
+
+    @field_validator("address")
+    @classmethod
+    def _pin(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ipaddress.ip_address(value)
+            except ValueError:
+                raise ValueError("an address is an IP address; the port has a key of its own") from None
+        return value
 
 
 ProbeConfig = Annotated[TcpProbe | HttpProbe | DnsProbe | CommandProbe | SmtpProbe, Field(discriminator="type")]

@@ -6,9 +6,6 @@ As `curl --resolve` does it; asking `https://ADDRESS/` with a Host header would 
 from __future__ import annotations
 
 import ipaddress
-import os
-import ssl
-import stat
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -17,14 +14,14 @@ import httpcore
 from pydantic import Field, field_validator
 
 from dns_cutover.address import split_address
+from dns_cutover.probes.authorities import trusting
 from dns_cutover.probes.interface import ProbeSpec, Verdict
 from dns_cutover.probes.kind import Options, Outcome, read_options
 from dns_cutover.probes.network import first_reachable, judge
-from dns_cutover.probes.resolve import CannotTell, Resolve, addresses_of
+from dns_cutover.probes.resolve import Resolve, addresses_of
 
 MAX_BODY = 1024 * 1024  # bytes; what comes later is not looked at
 MAX_REDIRECTS = 3
-MAX_CA_FILE = 4 * 1024 * 1024  # bytes
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
 
@@ -87,7 +84,7 @@ class HttpKind:
         o = read_options(HttpOptions, spec)
         backend = _Pinned(o, self._resolve, spec.timeout)
         try:
-            async with httpcore.AsyncConnectionPool(ssl_context=_context(o.verify), network_backend=backend) as pool:
+            async with httpcore.AsyncConnectionPool(ssl_context=trusting(o.verify), network_backend=backend) as pool:
                 return await _follow(pool, o)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as exc:
             # What is below tells more, where there is something. The pool cuts the cause off, and leaves the context.
@@ -204,33 +201,3 @@ def _headers(url: SplitResult, given: Mapping[str, str]) -> list[tuple[str, str]
     own = {"Host": url.netloc, "User-Agent": "dns-cutover", "Accept": "*/*", "Connection": "close"}
     names = {name.lower() for name in given}
     return [*((n, v) for n, v in own.items() if n.lower() not in names), *given.items()]
-
-
-def _context(verify: bool | str) -> ssl.SSLContext:
-    """Raises CannotTell: authorities that cannot be read are a credential that is missing here."""
-    if isinstance(verify, str):
-        try:
-            return ssl.create_default_context(cadata=_read_pem(verify))
-        except ssl.SSLError:
-            raise CannotTell(f"{verify} holds no certificates that can be read") from None
-    context = ssl.create_default_context()
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _read_pem(path: str) -> str:
-    # The path comes from a plan: no device or pipe is opened that would block or never end.
-    try:
-        info = os.stat(path)
-        if not stat.S_ISREG(info.st_mode) or info.st_size > MAX_CA_FILE:
-            raise CannotTell(f"{path} is no file of certificates")
-        with open(path, "rb") as file:
-            text = file.read(MAX_CA_FILE).decode("ascii", "replace")
-    except (OSError, ValueError) as exc:
-        raise CannotTell(f"{path}: {getattr(exc, 'strerror', None) or 'no file'}") from None
-    if "-----BEGIN" not in text:
-        # Empty data would mean the system's authorities to ssl.
-        raise CannotTell(f"{path} holds no certificates")
-    return text

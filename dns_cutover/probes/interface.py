@@ -17,7 +17,7 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
-KINDS = ("tcp", "http", "dns", "command")
+KINDS = ("tcp", "http", "dns", "smtp", "command")
 """The types of probe that this version can run; the plan format knows more."""
 MAX_TIMEOUT = 600.0
 """Seconds: no runbook makes a probe hang for longer."""

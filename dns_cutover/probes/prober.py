@@ -39,12 +39,17 @@ def builtin_kinds(resolve: Resolve, *, allow_commands: bool) -> Mapping[str, Kin
 
         return DnsKind()
 
+    def smtp() -> Kind:
+        from dns_cutover.probes.smtp import SmtpKind
+
+        return SmtpKind(resolve)
+
     def command() -> Kind:
         from dns_cutover.probes.command import CommandKind
 
         return CommandKind(allow=allow_commands)
 
-    return {"tcp": tcp, "http": http, "dns": dns, "command": command}
+    return {"tcp": tcp, "http": http, "dns": dns, "smtp": smtp, "command": command}
 
 
 def check_specs(

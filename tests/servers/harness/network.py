@@ -12,6 +12,7 @@ import ctypes
 import getpass
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -69,11 +70,13 @@ def enter() -> None:
     uid, gid = os.getuid(), os.getgid()
     libc = ctypes.CDLL(None, use_errno=True)
     try:
+        outside = _Outside() if uid == 0 else None
         if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:
-            # Root inside is this user outside: enough for port 53, and the user's files stay their own.
-            Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-            Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+            if outside is None or not outside.map_all():
+                # Root inside is this user outside: enough for port 53, and the user's files stay their own.
+                Path("/proc/self/setgroups").write_text("deny")
+                Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+                Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
         elif libc.unshare(CLONE_NEWNET) != 0:  # containers may forbid user namespaces and still let root do this
             return
         # The world outside is there and silent, as behind a firewall: without a route it would fail at once.
@@ -82,6 +85,43 @@ def enter() -> None:
     except (HarnessError, OSError, subprocess.CalledProcessError):
         return  # no `ip`, or AppArmor, which lets a namespace be made and nothing be done in it
     os.environ[MARK] = os.readlink("/proc/self/ns/net")
+
+
+class _Outside:
+    """A process that stays outside and gives this one, once it is inside, all users that root has.
+
+    Only from outside can more than one be given (user_namespaces(7)), and Postfix wants several.
+    """
+
+    def __init__(self) -> None:
+        pid, maps = os.getpid(), [Path(f"/proc/self/{kind}_map").read_text() for kind in ("uid", "gid")]
+        ours, theirs = socket.socketpair()
+        self._child = os.fork()
+        if self._child:
+            theirs.close()
+            self._socket = ours
+            return
+        ours.close()
+        said = b"no"
+        try:
+            theirs.recv(1)
+            for kind, text in zip(("uid", "gid"), maps, strict=True):
+                # What is known as n here is known as n there.
+                ranges = [line.split() for line in text.splitlines()]
+                Path(f"/proc/{pid}/{kind}_map").write_text("".join(f"{n} {n} {count}\n" for n, _, count in ranges))
+            said = b"ok"
+        except OSError:
+            pass
+        theirs.send(said)
+        os._exit(0)
+
+    def map_all(self) -> bool:
+        """Whether this process, inside by now, has all users."""
+        self._socket.send(b"!")
+        said = self._socket.recv(2)
+        self._socket.close()
+        os.waitpid(self._child, 0)
+        return said == b"ok"
 
 
 def require() -> None:
