@@ -10,7 +10,7 @@ from dns_cutover.checks.moves import decides, endpoint, probe_yaml, replaced, wa
 from dns_cutover.plan.models import CommandProbe, DnsProbe, HttpProbe, ProbeConfig, Stage
 from dns_cutover.plan.places import Path
 from dns_cutover.plan.types import as_written
-from dns_cutover.probes.interface import KINDS, MAX_TIMEOUT
+from dns_cutover.probes.interface import MAX_TIMEOUT
 from dns_cutover.records import absolute_name, canonical_type
 
 _CHANGE = '{name: www, type: A, from: ["192.0.2.10"], to: ["192.0.2.20"]}'
@@ -99,21 +99,17 @@ def _always_true(argv: tuple[str, ...]) -> bool:
     "error",
     "a probe that cannot run",
     why="The run would refuse to begin, on the day.",
-    hint=f"available: {', '.join(KINDS)}; a timeout of {MAX_TIMEOUT:g}s at most",
+    hint=f"a timeout of {MAX_TIMEOUT:g}s at most",
     source="dns-cutover schema",
     fires=_stage(f"{_GREEN}, timeout: 20m, interval: 30m", "    bake: 2h\n"),
     silent=_GOOD,
 )
 def cannot_run(subject: Subject) -> Iterator[Spot]:
-    """The plan format knows more kinds of probe than this version can run, and no probe may take longer than ten
-    minutes. Commands run only where --allow-commands says so, which is told here, since a run without it does not
-    begin.
+    """No probe may take longer than ten minutes. Commands run only where --allow-commands says so, which is told here,
+    since a run without it does not begin.
     """
     for _, _, probe, path in _probes(subject):
-        if probe.type not in KINDS:
-            message = f"probe {probe.name}: the type {probe.type} is not available in this version"
-            yield Spot((*path, "type"), message, f"available: {', '.join(KINDS)}")
-        elif isinstance(probe, CommandProbe):
+        if isinstance(probe, CommandProbe):
             message = f"probe {probe.name} runs a command"
             yield Spot((*path, "argv"), message, "the run needs --allow-commands", severity="info")
         if probe.timeout > MAX_TIMEOUT:
