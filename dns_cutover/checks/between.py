@@ -65,7 +65,7 @@ def _in_order(plans: Sequence[Sequence[Touch]]) -> bool:
 
 
 @check_between(
-    "DC501",
+    "DC151",
     "error",
     "two plans change the same RRset",
     why="Whichever runs second finds something else than it expects, and stops half way.",
@@ -99,7 +99,7 @@ def same_rrset(together: Together) -> Iterator[tuple[int, Spot]]:
 
 
 @check_between(
-    "DC502",
+    "DC152",
     "info",
     "two plans change the same zone",
     why="Their runs wait for each other around every write.",
@@ -130,7 +130,7 @@ def same_zone(together: Together) -> Iterator[tuple[int, Spot]]:
 
 
 @check_between(
-    "DC503",
+    "DC153",
     "warning",
     "two plans touch the same name",
     why="A run reserves its names for as long as it lives, so that the second one is refused until the first is over.",
@@ -151,7 +151,7 @@ def same_name(together: Together) -> Iterator[tuple[int, Spot]]:
         for number, own in by_plan.items():
             mine = {(t.where, t.planned.key.rdtype) for t in own}
             theirs = [t for n, ts in by_plan.items() if n != number for t in ts]
-            # The same RRset, or an alias beside something else, is said by DC501 and DC504.
+            # The same RRset, or an alias beside something else, is said by DC151 and DC154.
             if not theirs or any((t.where, t.planned.key.rdtype) in mine for t in theirs):
                 continue
             if any(_at_odds(a, b) for a in own for b in theirs):
@@ -167,7 +167,7 @@ def _at_odds(a: Touch, b: Touch) -> bool:
 
 
 @check_between(
-    "DC504",
+    "DC154",
     "error",
     "one plan makes a name an alias, another one gives it data",
     why="A name with a CNAME can have no other data, and servers drop one of the two without a word.",
@@ -199,7 +199,7 @@ def alias_and_data(together: Together) -> Iterator[tuple[int, Spot]]:
 
 
 @check_between(
-    "DC505",
+    "DC155",
     "warning",
     "a plan changes what another one asserts to be unchanged",
     why="The stage that asserts it fails as soon as the other plan has run.",
@@ -232,7 +232,7 @@ def _asserted(
 
 
 @check_between(
-    "DC506",
+    "DC156",
     "warning",
     "two plans have the same name",
     why="Runs, reports and the store speak of a plan by its name.",
@@ -256,7 +256,7 @@ def same_plan_name(together: Together) -> Iterator[tuple[int, Spot]]:
 
 
 @check_between(
-    "DC507",
+    "DC157",
     "warning",
     "a plan points to a host whose address another one removes",
     why="Once both have run, the name leads nowhere.",

@@ -16,11 +16,11 @@ from dns_cutover.report.words import plural
 SCHEMA = "dns-cutover/checks/1"
 LABEL = 14
 FAMILIES = {
-    "1": "the plan",
+    "1": "the plan, and other plans beside it",
     "2": "what is live",
     "3": "TTL",
     "4": "safety",
-    "5": "between plans",
+    "5": "e-mail",
     "6": "web",
     "7": "delegation and DNSSEC",
     "8": "the way back",

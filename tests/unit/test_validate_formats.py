@@ -199,9 +199,9 @@ def test_conflicts_between_plans_are_findings_of_both(call, tmp_path):
     code, out, _ = call("one.yaml", "two.yaml", "--format", "json")
     assert code == 3
     found = {p["file"]: {f["id"]: f for f in p["findings"]} for p in json.loads(out)["plans"]}
-    assert "two.yaml:8" in found["one.yaml"]["DC501"]["message"]
-    assert "one.yaml:8" in found["two.yaml"]["DC501"]["message"]
-    assert found["one.yaml"]["DC501"]["line"] == 8
+    assert "two.yaml:8" in found["one.yaml"]["DC151"]["message"]
+    assert "one.yaml:8" in found["two.yaml"]["DC151"]["message"]
+    assert found["one.yaml"]["DC151"]["line"] == 8
 
 
 def test_output_to_a_file_leaves_what_people_read_on_the_terminal(call, tmp_path):

@@ -95,6 +95,6 @@ async def test_what_is_between_plans_is_looked_at_only_where_there_are_several(p
     alone = await examine_all(plans[:1], Setting(), Request(offline=True))
     several = await examine_all(plans, Setting(), Request(offline=True))
     assert all(isinstance(o, examining.Examined) for o in (*alone, *several))
-    assert "DC501" not in alone[0].made
-    assert all("DC501" in o.made for o in several)
+    assert "DC151" not in alone[0].made
+    assert all("DC151" in o.made for o in several)
     assert await examine_all([], Setting(), Request(offline=True)) == ()
