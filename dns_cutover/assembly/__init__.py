@@ -6,6 +6,7 @@ Backends are imported when they are named.
 from dns_cutover.assembly.beginning import Surveyed, check_beginning, survey
 from dns_cutover.assembly.examining import Examined, Request, examine, examine_all
 from dns_cutover.assembly.looking import Live, look, look_again, partitions
+from dns_cutover.assembly.scripts import scripts_for
 from dns_cutover.assembly.setting import LabOverrides, Setting
 from dns_cutover.assembly.wiring import live_lookup, ports, provider, resolver_endpoints, target_resolve
 
@@ -26,6 +27,7 @@ __all__ = [
     "ports",
     "provider",
     "resolver_endpoints",
+    "scripts_for",
     "survey",
     "target_resolve",
 ]

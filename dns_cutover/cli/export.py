@@ -1,7 +1,8 @@
-"""`export PLAN|RUNBOOK|RUN`: the end state in the words of other tools."""
+"""`export PLAN|RUNBOOK|RUN`: scripts to go on by hand, the runbook for people, states in words of other tools."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,17 +17,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dns_cutover.assembly import Setting
+    from dns_cutover.engine.state import RunState
     from dns_cutover.plan.loader import LoadedPlan
     from dns_cutover.records import RRset, RRsetKey
     from dns_cutover.runbook.model import Runbook
 
 
 class Format(StrEnum):
-    """In whose words; `runbook.export.FORMATS` has the same names."""
+    """In whose words. `runbook.export.FORMATS` has the names of those that tell a state."""
 
+    NSUPDATE = "nsupdate"
+    MARKDOWN = "markdown"
     TERRAFORM = "terraform"
     OCTODNS = "octodns"
     ZONE = "zone"
+
+
+class Direction(StrEnum):
+    """Where to."""
+
+    FORWARD = "forward"
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is exported: a runbook, what is `live` where that is known, and the run if it is one."""
+
+    book: Runbook
+    live: Mapping[RRsetKey, RRset | None] | None = None
+    state: RunState | None = None
 
 
 def register(app: typer.Typer) -> None:
@@ -40,20 +60,68 @@ def export(
         str, typer.Argument(metavar="PLAN|RUNBOOK|RUN", help="A plan, a runbook that preview wrote, or a run's id.")
     ],
     output: Annotated[Format, typer.Option("--format", help="In whose words.")],
-    stage: Annotated[str, typer.Option(metavar="NAME", help="The state after this stage, not in the end.")] = "",
+    direction: Annotated[
+        Direction | None, typer.Option("--direction", help="Where to; default: forward, both into a folder.")
+    ] = None,
+    stage: Annotated[str, typer.Option(metavar="NAME", help="Only this stage, or the state after it.")] = "",
+    start: Annotated[str, typer.Option(metavar="TIME", help="For markdown: when the run starts, in ISO 8601.")] = "",
     out: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file; never overwrites.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="A new file; for nsupdate a new folder, one file a message."
+        ),
     ] = None,
     var: Vars = None,
 ) -> None:
-    """Print the end state for the tool that keeps the records. Writes nothing to DNS."""
+    """Print scripts to use by hand, the human runbook, or a state."""
     import asyncio
 
     assert isinstance(context.obj, Globals)
-    text = asyncio.run(_text(context.obj, source, _given(source, var or []), output, stage))
+    if start and output is not Format.MARKDOWN:
+        raise UsageError("--start is for the runbook for people", "", ("dns-cutover export … --format markdown",))
+    if direction is not None and output is Format.MARKDOWN:
+        raise UsageError("the runbook for people has both directions", "", ("leave out --direction",))
+    asyncio.run(_export(context.obj, source, var or [], output, direction, stage, start, out))
+
+
+async def _export(
+    options: Globals,
+    name: str,
+    var: list[str],
+    output: Format,
+    direction: Direction | None,
+    stage: str,
+    start: str,
+    out: Path | None,
+) -> None:
+    from dns_cutover.assembly import Setting
+
+    setting = Setting()
+    source = await _source(options, name, _given(name, var), setting)
+    if stage and stage not in (names := [s.name for s in source.book.stages]):
+        raise UsageError(f"the plan has no stage {stage}", "", (f"stages: {', '.join(names)}",))
+    match output:
+        case Format.NSUPDATE:
+            from dns_cutover.cli.export_scripts import print_scripts, write_scripts
+
+            if out is not None:
+                write_scripts(source, output.value, stage, direction, out)
+            else:
+                print_scripts(source, output.value, stage, direction)
+            return
+        case Format.MARKDOWN:
+            from dns_cutover.cli.export_scripts import runbook_text
+
+            text = runbook_text(source, stage, start, setting.clock.now())
+        case Format.TERRAFORM | Format.OCTODNS | Format.ZONE:
+            text = await _state_text(source, output.value, stage, direction, setting)
     if out is None:
         write_text(text)
-        return
+    else:
+        _write(out, text)
+
+
+def _write(out: Path, text: str) -> None:
     from dns_cutover.cli.files import new_file
 
     try:
@@ -79,25 +147,7 @@ def _given(source: str, var: list[str]) -> Runbook | LoadedPlan | None:
     return load_runbook(path) if is_runbook(path) else load(path, var)
 
 
-async def _text(options: Globals, source: str, given: Runbook | LoadedPlan | None, output: Format, stage: str) -> str:
-    from dns_cutover.assembly import Setting
-    from dns_cutover.runbook.end_state import UnknownStage, end_state
-    from dns_cutover.runbook.export import export_text
-
-    setting = Setting()
-    book, live = await _book(options, source, given, setting)
-    if live is None:
-        live = await _live(book, setting)
-    try:
-        return export_text(end_state(book, stage, live), output.value)
-    except UnknownStage:
-        names = ", ".join(s.name for s in book.stages)
-        raise UsageError(f"the plan has no stage {stage}", "", (f"stages: {names}",)) from None
-
-
-async def _book(
-    options: Globals, source: str, given: Runbook | LoadedPlan | None, setting: Setting
-) -> tuple[Runbook, Mapping[RRsetKey, RRset | None] | None]:
+async def _source(options: Globals, name: str, given: Runbook | LoadedPlan | None, setting: Setting) -> Source:
     """The runbook, and what is live where that is known already."""
     from dns_cutover.assembly import examine
     from dns_cutover.cli.common import Invalid, print_findings
@@ -106,23 +156,39 @@ async def _book(
     from dns_cutover.runbook.model import Runbook
 
     if given is None:
-        state = await find_run(options.look(), source)
-        if state.final and state.outcome != "succeeded":
-            raise UsageError(
-                f"run {state.run_id} is over: {state.outcome}; its end state never came",
-                "In another tool's files it would make the move after all.",
-                (f"dns-cutover status {state.run_id}", "dns-cutover export PLAN   for a plan that is yet to run"),
-            )
-        return state.book, None
+        state = await find_run(options.look(), name)
+        return Source(state.book, state=state)
     if isinstance(given, Runbook):
-        return given, None
+        return Source(given)
     examined = await examine(given, setting)
     if examined.book is None or examined.live is None:
         print_findings(examined)
         raise Invalid(
-            f"{source} cannot be compiled", "Its findings are above.", (f"dns-cutover validate {shell_word(source)}",)
+            f"{name} cannot be compiled", "Its findings are above.", (f"dns-cutover validate {shell_word(name)}",)
         )
-    return examined.book, examined.live.rrsets
+    return Source(examined.book, examined.live.rrsets)
+
+
+async def _state_text(source: Source, form: str, stage: str, direction: Direction | None, setting: Setting) -> str:
+    """The state that the run leads to, or that its way back leaves."""
+    from dns_cutover.runbook.end_state import end_state
+    from dns_cutover.runbook.export import export_text
+
+    state = source.state
+    if direction is not Direction.BACK and state is not None and state.final and state.outcome != "succeeded":
+        raise UsageError(
+            f"run {state.run_id} is over: {state.outcome}; its end state never came",
+            "In another tool's files it would make the move after all.",
+            (f"dns-cutover status {state.run_id}", "dns-cutover export PLAN   for a plan that is yet to run"),
+        )
+    live = source.live if source.live is not None else await _live(source.book, setting)
+    if direction is not Direction.BACK:
+        return export_text(end_state(source.book, stage, live), form)
+    from dns_cutover.report.by_hand import from_runbook
+    from dns_cutover.runbook.end_state import beginning, state_of
+
+    image = from_runbook(source.book, stage, beginning(source.book, live)).back.image
+    return export_text(state_of(source.book, stage, image), form)
 
 
 async def _live(book: Runbook, setting: Setting) -> Mapping[RRsetKey, RRset | None]:

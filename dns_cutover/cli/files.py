@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -39,6 +40,15 @@ def new_file(path: Path, text: str) -> None:
         except OSError:
             path.unlink(missing_ok=True)
             raise
+
+
+def new_folder(path: Path, files: Mapping[str, str]) -> None:
+    """A folder that was not there, or was empty, with these files. Raises FileExistsError, OSError."""
+    path.mkdir(parents=True, exist_ok=True)
+    if next(path.iterdir(), None) is not None:
+        raise FileExistsError(path)
+    for name, text in files.items():
+        new_file(path / name, text)
 
 
 def same_file(one: Path, other: Path) -> bool:

@@ -38,7 +38,8 @@ def applied(s: RunState, event: ev.Applied) -> RunState:
     if step is None or step.id != intent.step:
         return s
     if intent.purpose == "undo":
-        return advance(changed(s, unproven=s.unproven or bool(event.ignored)), event.ts)
+        ignored = (*s.ignored, *event.ignored)
+        return advance(changed(s, unproven=s.unproven or bool(event.ignored), ignored=ignored), event.ts)
     written = Written(step.id, step.kind, step.stage, step.edits, took, step.exposures)
     s = changed(s, done=(*s.done, written))
     if step.kind is StepKind.APPLY:

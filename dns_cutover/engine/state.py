@@ -41,7 +41,7 @@ class RunState:
     round was. `dead` is until when caches may hold what was replaced, `serials` from which zone serial on the
     history of an RRset is not yet known, `longer` how long (seconds) caches keep a version of it that had a longer TTL
     than the plan knew. `left` stays foreign after a rollback; `unproven` says that a step of the way back could not be
-    verified.
+    verified, `ignored` are RRsets that the server did not take back although it took the message.
     """
 
     run_id: str
@@ -80,6 +80,7 @@ class RunState:
     foreign: tuple[ev.Foreign, ...] = ()
     left: tuple[ev.Foreign, ...] = ()
     unproven: bool = False
+    ignored: tuple[RRsetKey, ...] = ()
     confirmed: frozenset[str] = frozenset()
     declined: str = ""
     exposed_since: float | None = None

@@ -8,7 +8,7 @@ that a writer that lost the lock cannot write, by the server's own rules.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -185,4 +185,34 @@ class Provider(Protocol):
 
     def partition(self, changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
         """The changes in as few groups as fit one message each, changes of one owner name together. Pure."""
+        ...
+
+
+class Scripts(Protocol):
+    """One zone's messages in the words of a tool that people have when this one cannot run. Pure; knows no secret.
+
+    `form` is the format's name and `suffix` that of its files. `notes` are lines of plain text, hostile ones escaped.
+    """
+
+    form: str
+    suffix: str
+
+    def message(self, notes: Sequence[str], changes: tuple[Change, ...]) -> str:
+        """What makes the changes in one message, if everything still is as expected and no run holds the zone."""
+        ...
+
+    def unlock(self, notes: Sequence[str], held: Token) -> str:
+        """What gives back the lock that a run left behind, if it is still that one."""
+        ...
+
+    def pause(self) -> str:
+        """What stands between two messages that must not follow each other at once: the tool stops there."""
+        ...
+
+    def command(self, file: str) -> str:
+        """The command that sends a file; `file` is a word for the shell already."""
+        ...
+
+    def about(self) -> tuple[str, ...]:
+        """Lines of plain text: where the key comes from, and how the tool says that it worked, or that it did not."""
         ...

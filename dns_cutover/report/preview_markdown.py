@@ -74,7 +74,7 @@ def _fitting(f: Foreseen, own: tuple[StageChange, ...], room: int) -> tuple[list
     out: list[str] = []
     size = fits = frame = 0
     for group in groups(own):
-        lines = list(_group(f, group, own))
+        lines = list(group_lines(f, group, own))
         frame = max(frame, len(block(lines, "diff")) - len("\n".join(lines)))
         size += sum(len(item) + 1 for item in lines)
         if size + frame > room:
@@ -84,24 +84,27 @@ def _fitting(f: Foreseen, own: tuple[StageChange, ...], room: int) -> tuple[list
     return out, fits
 
 
-def _group(f: Foreseen, group: Group, own: tuple[StageChange, ...]) -> Iterator[str]:
+def group_lines(
+    f: Foreseen, group: Group, own: tuple[StageChange, ...], *, most: int = VALUES, characters: int = CHARACTERS
+) -> Iterator[str]:
+    """The lines of a diff: at most so many values of each side and characters of each."""
     c = group.first
     owners = names(f.book, group)
     title = owners[0] if len(group.changes) == 1 else plural(len(group.changes), "name")
-    yield f"@@ {c.verb} {cut(safe(title), CHARACTERS)} {c.key.rdtype} · {ttl_words(c)} @@"
+    yield f"@@ {c.verb} {cut(safe(title), characters)} {c.key.rdtype} · {ttl_words(c)} @@"
     for text in notes(f.book, c, own):
         yield f"! {text}"
     for sign, values in (("-", c.removed), ("+", c.added)):
-        for value in values[:VALUES]:
-            yield f"{sign} {cut(safe(value), CHARACTERS)}"
-        if len(values) > VALUES:
-            yield f"{sign} … {plural(len(values) - VALUES, 'more value')}"
+        for value in values[:most]:
+            yield f"{sign} {cut(safe(value), characters)}"
+        if len(values) > most:
+            yield f"{sign} … {plural(len(values) - most, 'more value')}"
     if c.stays:
         whose = ", and what others add" if c.by_value else ""
         yield f"  = {plural(c.stays, 'other value')} {'stay' if c.stays > 1 else 'stays'}{whose}"
     if len(group.changes) > 1:
         for text in owners[:20]:
-            yield f"  {cut(safe(text), 2 * CHARACTERS)}"
+            yield f"  {cut(safe(text), 2 * characters)}"
 
 
 def _gates(f: Foreseen, stage: str) -> str:

@@ -20,11 +20,12 @@ class ZoneEnd:
 
 @dataclass(frozen=True, slots=True)
 class EndState:
-    """`stage` is empty for the end of the run."""
+    """`stage` is empty for the end of the run. `back`: what its way back leaves, not what it leads to."""
 
     plan: str
     stage: str
     zones: tuple[ZoneEnd, ...]
+    back: bool = False
 
 
 class UnknownStage(LookupError):
@@ -46,14 +47,25 @@ def end_state(book: Runbook, stage: str = "", live: Mapping[RRsetKey, RRset | No
     """
     if stage and stage not in {s.name for s in book.stages}:
         raise UnknownStage(stage)
-    image: dict[RRsetKey, RRset | None] = {key: (live or {})[key] for key in open_keys(book)}
-    for edit in reversed(_edits(book, "")):
-        image[edit.key] = _undone(edit, image.get(edit.key))
+    image = beginning(book, live)
     done = _edits(book, stage)
     for edit in done:
         image[edit.key] = _done(edit, image[edit.key])
     touched = {e.key for e in done}
     return EndState(book.plan, stage, tuple(_zone(info, image, touched) for info in book.zones))
+
+
+def beginning(book: Runbook, live: Mapping[RRsetKey, RRset | None] | None = None) -> dict[RRsetKey, RRset | None]:
+    """Every RRset that the runbook writes, as it was before. `live` as in `end_state`. Raises KeyError."""
+    image: dict[RRsetKey, RRset | None] = {key: (live or {})[key] for key in open_keys(book)}
+    for edit in reversed(_edits(book, "")):
+        image[edit.key] = _undone(edit, image.get(edit.key))
+    return image
+
+
+def state_of(book: Runbook, stage: str, image: Mapping[RRsetKey, RRset | None]) -> EndState:
+    """The state that the way back leaves in the RRsets of `image`."""
+    return EndState(book.plan, stage, tuple(_zone(info, image, set(image)) for info in book.zones), back=True)
 
 
 def _zone(info: ZoneInfo, image: Mapping[RRsetKey, RRset | None], touched: set[RRsetKey]) -> ZoneEnd:

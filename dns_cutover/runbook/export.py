@@ -32,8 +32,9 @@ def _terraform(state: EndState, zone: ZoneEnd) -> str:
 
 def when(state: EndState) -> str:
     """Of what the text is, as one line for a comment."""
-    plan = "".join(c if c.isprintable() else " " for c in state.plan)
-    return f"after stage {state.stage} of {plan}" if state.stage else f"after {plan}"
+    what = f"stage {state.stage} of {state.plan}" if state.stage else state.plan
+    what = "".join(c if c.isprintable() else " " for c in what)
+    return f"after {what} was taken back" if state.back else f"after {what}"
 
 
 FORMATS: Mapping[str, Callable[[EndState, ZoneEnd], str]] = {

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,100 @@ def plan(server: Authoritative, tmp_path: Path) -> Path:
     path = tmp_path / "plan.yaml"
     path.write_text(PLAN.format(port=server.endpoint.port))
     return path
+
+
+async def test_scripts_of_a_plan(plan: Path, tmp_path: Path) -> None:
+    """Forward unless asked for back; a folder has both, one message a file, and never another move's files."""
+    code, out, err = await call(tmp_path, "export", str(plan), "--format", "nsupdate")
+    assert code == 0, err
+    assert "update add www.example.test. 60 A 192.0.2.20\n" in out
+    code, back, _ = await call(tmp_path, "export", str(plan), "--format", "nsupdate", "--direction", "back")
+    assert (code, "update add www.example.test. 3600 A 192.0.2.10\n" in back) == (0, True)
+    folder = tmp_path / "scripts"
+    code, out, err = await call(tmp_path, "export", str(plan), "--format", "nsupdate", "-o", str(folder))
+    assert (code, out) == (0, "")
+    assert f"files in {folder}; read README.txt first" in err
+    names = sorted(p.name for p in folder.iterdir())
+    assert {n.partition("-")[0] for n in names} == {"README.txt", "forward", "back"}
+    code, _, err = await call(tmp_path, "export", str(plan), "--format", "nsupdate", "-o", str(folder))
+    assert (code, "no empty folder" in err) == (64, True)
+    (tmp_path / "file").touch()
+    one = ("--stage", "web", "--direction", "back", "-o", str(tmp_path / "file" / "x"))
+    code, _, err = await call(tmp_path, "export", str(plan), "--format", "nsupdate", *one)
+    assert (code, "cannot be written" in err) == (1, True)
+
+
+async def test_the_human_runbook(plan: Path, tmp_path: Path) -> None:
+    """The same plan, live view and start give the same document, whoever makes it."""
+    start = ("--start", "2026-03-10T09:00+01:00")
+    code, out, err = await call(tmp_path, "export", str(plan), "--format", "markdown", *start)
+    assert code == 0, err
+    assert out.startswith("# Runbook: `web`\n\nSHA-256 `")
+    assert "Start: Tue 2026-03-10 08:00:00 UTC" in out
+    assert (await call(tmp_path, "export", str(plan), "--format", "markdown", *start))[1] == out
+    code, now, _ = await call(tmp_path, "export", str(plan), "--format", "markdown")
+    assert (code, now != out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--format", "markdown", "--start", "noon"), "noon is no time"),
+        (("--format", "zone", "--start", "2026-03-10"), "--start is for"),
+        (("--format", "markdown", "--direction", "back"), "both directions"),
+        (("--format", "nsupdate", "--stage", "wep"), "no stage wep"),
+    ],
+)
+async def test_options_that_make_no_sense(plan: Path, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    code, out, err = await call(tmp_path, "export", str(plan), *arguments)
+    assert (code, out) == (64, "")
+    assert said in err
+
+
+async def test_the_state_after_the_way_back(plan: Path, tmp_path: Path) -> None:
+    """Whole, and of one stage: what others have at the name stays."""
+    code, out, err = await call(tmp_path, "export", str(plan), "--format", "zone", "--direction", "back")
+    assert code == 0, err
+    assert out == (
+        "; example.test. after web was taken back\n"
+        'example.test. 3600 IN TXT "other=1"\n'
+        'example.test. 3600 IN TXT "v=spf1 a -all"\n'
+        "www.example.test. 3600 IN A 192.0.2.10\n"
+    )
+    one = ("--stage", "mail", "--direction", "back")
+    code, out, _ = await call(tmp_path, "export", str(plan), "--format", "zone", *one)
+    assert code == 0
+    assert out.startswith("; example.test. after stage mail of web was taken back\n")
+    assert "www.example.test. 3600 IN A 192.0.2.20\n" in out
+
+
+async def test_scripts_of_a_run(plan: Path, tmp_path: Path) -> None:
+    """From where it stands, without asking anybody."""
+    runbook = tmp_path / "book.json"
+    assert (await call(tmp_path, "preview", str(plan), "-o", str(runbook)))[0] == 0
+    book = parse_runbook(runbook.read_text())
+    store = open_store(str(tmp_path / "runs.sqlite3"))
+    await store.append([to_envelope("7f3a", 0, Created(1.0, runbook_json(book), runbook_sha256(book), "me"))])
+    await store.close()
+    code, out, err = await call(tmp_path, "export", "7f", "--format", "nsupdate")
+    assert code == 0, err
+    assert f"; runbook {runbook_sha256(book)}\n" in out
+    code, out, err = await call(tmp_path, "export", "7f", "--format", "nsupdate", "--direction", "back")
+    assert (code, out, err) == (0, "", "Nothing is left to send back.\n")
+    code, out, _ = await call(tmp_path, "export", "7f", "--format", "markdown")
+    assert (code, "dns-cutover rollback 7f3a" in out, "1970-01-01 00:00:01" in out) == (0, True, True)
+
+
+async def test_a_provider_without_scripts(plan: Path, tmp_path: Path) -> None:
+    runbook = tmp_path / "book.json"
+    assert (await call(tmp_path, "preview", str(plan), "-o", str(runbook)))[0] == 0
+    book = parse_runbook(runbook.read_text())
+    odd = replace(book, zones=tuple(replace(z, provider={**z.provider, "type": "manual"}) for z in book.zones))
+    store = open_store(str(tmp_path / "runs.sqlite3"))
+    await store.append([to_envelope("7f3a", 0, Created(1.0, runbook_json(odd), runbook_sha256(odd), "me"))])
+    await store.close()
+    code, _, err = await call(tmp_path, "export", "7f3a", "--format", "nsupdate")
+    assert (code, "in a way that nsupdate knows" in err) == (64, True)
 
 
 async def test_from_a_plan(plan: Path, tmp_path: Path) -> None:
