@@ -31,6 +31,14 @@ class Globals:
 
         return open_store(self.store)
 
+    def scripts(self, run_id: str) -> Path:
+        """Where the scripts are kept that take a run back by hand: beside the store, whatever the run is called."""
+        from urllib.parse import quote
+
+        from dns_cutover.store.open import beside
+
+        return beside(self.store) / "break-glass" / (quote(run_id, safe="").replace(".", "%2E") or "%")
+
     def look(self) -> Store:
         """The store, for verbs that only read: one that is not there is not made. Raises Unavailable, UsageError."""
         from dns_cutover.store.open import open_store

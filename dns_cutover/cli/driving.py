@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dns_cutover.assembly import Setting
+    from dns_cutover.cli.break_glass import BreakGlass
     from dns_cutover.engine.actions import Wait
     from dns_cutover.engine.events import Event
     from dns_cutover.engine.ports import BoundedClock, Watcher
@@ -94,10 +95,20 @@ async def drive_run(
     wait: bool,
     events: Path | None = None,
     allow_commands: bool = False,
+    scripts: Path | None = None,
 ) -> int:
-    """Drive the run to its end, to a hold that needs a person, or to a signal; say so; return the exit code."""
+    """Drive the run to its end, to a hold that needs a person, or to a signal; say so; return the exit code.
+
+    `scripts`: the folder in which the scripts are kept that take the run back by hand.
+    """
     from dns_cutover.assembly import ports
+    from dns_cutover.cli.break_glass import BreakGlass
     from dns_cutover.engine.driver import drive
+
+    glass = BreakGlass(scripts) if scripts is not None else None
+    if glass is not None:
+        glass.write(state)
+        sys.stderr.write(glass.complaint() or (glass.mention() if state.seq == 1 else ""))
 
     clock = InterruptibleClock(setting.clock)
     setting.clock = clock
@@ -105,23 +116,26 @@ async def drive_run(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, clock.interrupt, number)
     with ExitStack() as stack:
-        watcher = _watcher(stack, clock, events)
+        watcher = _watcher(stack, clock, events, glass)
         wired = ports(state.book, store, setting, watcher=watcher, allow_commands=allow_commands)
         try:
             state, waiting = await drive(state, wired, wait=wait)
         except Interrupted as stop:
             stack.close()
             _say_interrupted(state.run_id, stop.number)
+            sys.stderr.write(glass.mention() if glass is not None else "")
             return 128 + int(stop.number)
-    _say_end(state, waiting)
+    _say_end(state, waiting, glass)
     return exit_code(state, waiting)
 
 
-def _watcher(stack: ExitStack, clock: InterruptibleClock, events: Path | None) -> Watcher:
+def _watcher(
+    stack: ExitStack, clock: InterruptibleClock, events: Path | None, glass: BreakGlass | None = None
+) -> Watcher:
     from dns_cutover.report.plain import JsonLinesWatcher, PlainWatcher
     from dns_cutover.report.terminal import TerminalWatcher, is_terminal, stderr_console
 
-    watchers: list[Watcher] = []
+    watchers: list[Watcher] = [glass] if glass is not None else []
     if is_terminal():
         watchers.append(stack.enter_context(TerminalWatcher(stderr_console(), clock.now)))
     else:
@@ -154,7 +168,7 @@ def _say_interrupted(run_id: str, number: int) -> None:
     )
 
 
-def _say_end(state: RunState, waiting: Wait | None) -> None:
+def _say_end(state: RunState, waiting: Wait | None, glass: BreakGlass | None = None) -> None:
     from dns_cutover.report.summary import summary_text
 
-    sys.stderr.write(summary_text(state, waiting))
+    sys.stderr.write(summary_text(state, waiting, glass.kept if glass is not None else None))

@@ -78,7 +78,10 @@ async def _run(
     wired = ports(book, store, setting, allow_commands=allow_commands)
     state = await create(run_id, Created(setting.clock.now(), runbook_json(book), sha256, _person()), wired)
     sys.stderr.write(f"run {run_id}   dns-cutover status {run_id}\n")
-    return await drive_run(state, store, setting, wait=wait, events=events, allow_commands=allow_commands)
+    scripts = options.scripts(run_id)
+    return await drive_run(
+        state, store, setting, wait=wait, events=events, allow_commands=allow_commands, scripts=scripts
+    )
 
 
 def _person() -> str:

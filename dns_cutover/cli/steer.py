@@ -195,4 +195,7 @@ async def _drive(
         return exit_code(state, None)
     if verb is not None and not (verb == "resume" and state.hold is None):
         state = await append_command(state, store, verb, by or _person(), "", time.time())
-    return await drive_run(state, store, Setting(), wait=wait, events=events, allow_commands=allow_commands)
+    scripts = options.scripts(state.run_id)
+    return await drive_run(
+        state, store, Setting(), wait=wait, events=events, allow_commands=allow_commands, scripts=scripts
+    )

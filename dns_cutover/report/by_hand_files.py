@@ -31,6 +31,16 @@ class Sheet:
     command: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Scripts of a run that were written to `folder`: `trouble` says why they were not, else it is empty."""
+
+    folder: str
+    run_id: str
+    sheets: tuple[Sheet, ...]
+    trouble: str = ""
+
+
 class Renderer:
     """Makes the files of `found`. `scripts` by zone reference; zones without one have no files, and it is said."""
 
@@ -39,6 +49,11 @@ class Renderer:
         self.book = found.book
         self.sha256 = sha256
         self.scripts = scripts
+
+    def needed(self, *, over: bool) -> bool:
+        """Whether there is anything to take back or to give back; of a run that is not over, there may be soon."""
+        found = self.found
+        return not over or bool(found.back.messages or found.left or found.locks)
 
     def unlocks(self) -> tuple[Sheet, ...]:
         """What gives back the locks that the run holds."""
@@ -113,6 +128,7 @@ class Renderer:
                 "files; if it was not applied, that one is refused and the next one is right.",
             ]
         lines += ["", *(_contents(sheets) if sheets else ["Nothing is left to send."])]
+        lines += ["", "Ask every server", *(f"  {t}" for t in _servers(self.book))]
         for name, part in parts.items():
             if part.after and (told := list(conditions(self.book, part.after, self.found.restored))):
                 lines += ["", f"After the last one {name}", *(f"  {t}" for t in told)]
@@ -253,6 +269,14 @@ def _contents(sheets: Iterable[Sheet]) -> Iterator[str]:
             yield f"{_TITLES.get(direction, 'first')}:"
             title = direction
         yield f"  {sheet.command}   {sheet.note}"
+
+
+def _servers(book: Runbook) -> Iterator[str]:
+    for zone in book.zones:
+        for server in zone.servers[:SHOWN]:
+            port = f" -p {server.port}" if server.port != 53 else ""
+            name = safe(f"{server.name}   {zone.name}" if server.name else zone.name, ascii_only=True)
+            yield f"dig +norecurse @{shell_word(safe(server.address, ascii_only=True))}{port} NAME TYPE   {name}"
 
 
 def _zone(book: Runbook, ref: str) -> str:

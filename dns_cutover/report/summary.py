@@ -7,14 +7,18 @@ from dns_cutover.engine.observe import describe
 from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
 from dns_cutover.errors import CutoverError
+from dns_cutover.report.by_hand import current, left_over
+from dns_cutover.report.by_hand_files import README, Kept
 from dns_cutover.report.errors import LABEL, error_text
 from dns_cutover.report.status import headline
-from dns_cutover.report.words import safe, utc
+from dns_cutover.report.words import safe, shell_word, utc
 from dns_cutover.runbook.model import StepKind
 
+SHOWN = 8  # commands and records; the rest is in the scripts' own list
 
-def summary_text(s: RunState, wait: Wait | None) -> str:
-    """Ends with what matters: the verdict, then the next command."""
+
+def summary_text(s: RunState, wait: Wait | None, scripts: Kept | None = None) -> str:
+    """Ends with what matters: the verdict, then the next command. `scripts`: those that were written for the run."""
     if s.final and s.denied is not None and s.outcome == "refused":
         d = s.denied
         return error_text(CutoverError(f"{d.what}. Nothing was written", d.why, d.hints, d.facts))
@@ -25,7 +29,7 @@ def summary_text(s: RunState, wait: Wait | None) -> str:
     zones = ", ".join(z.name.rstrip(".") for z in s.book.zones)
     rows = [(word, f"{s.book.plan}, {zones}, run {s.run_id}")]
     if s.final:
-        rows += _ended(s)
+        rows += _ended(s, scripts)
     elif wait is not None:
         rows.append(("why", wait.why))
         if wait.deadline is not None:
@@ -44,7 +48,48 @@ def _foreign(s: RunState) -> list[tuple[str, str]]:
     return out
 
 
-def _ended(s: RunState) -> list[tuple[str, str]]:
+def kept_text(scripts: Kept) -> str:
+    """Where the scripts are that take the run back by hand, or why they are not there."""
+    return "".join(f"{safe(a):<{LABEL}}{safe(b)}".rstrip() + "\n" for a, b in _kept(scripts))
+
+
+def _kept(scripts: Kept) -> list[tuple[str, str]]:
+    if not scripts.trouble:
+        return [("by hand", f"{scripts.folder}   scripts to go back without this tool")]
+    return [
+        ("by hand", f"no scripts to go back without this tool in {scripts.folder}: {scripts.trouble}"),
+        ("", f"{_again(scripts.run_id)}   writes them elsewhere"),
+    ]
+
+
+def _again(run_id: str) -> str:
+    return f"dns-cutover export {run_id} --format nsupdate --direction back -o DIR"
+
+
+def _by_hand(s: RunState, scripts: Kept | None) -> list[tuple[str, str]]:
+    """The exact commands for what is left."""
+    out = []
+    if scripts is None:
+        out.append(("by hand", f"{_again(s.run_id)}   writes the scripts for what is left"))
+    elif scripts.trouble:
+        out += _kept(scripts)
+    else:
+        out.append(("by hand", f"cd {shell_word(scripts.folder)}   {README} says it all"))
+        commands = [x for x in scripts.sheets if x.command]
+        out += [("", f"{x.command}   {x.note}") for x in commands[:SHOWN]]
+        if len(commands) > SHOWN:
+            out.append(("", f"and {len(commands) - SHOWN} more, in {README}"))
+    if s.unproven and s.back is not None:
+        image = current(s)
+        for key in list(dict.fromkeys(e.key for step in s.back for e in step.edits))[:SHOWN]:
+            rrset = image.get(key)
+            expect = "".join(f" --expect {shell_word(v)}" for v in (rrset.values[:3] if rrset is not None else ()))
+            at = "".join(f" --authoritative {e}" for e in s.book.zone(key.zone).servers[:4])
+            out.append(("", f"dns-cutover check {shell_word(key.owner)} {key.rdtype}{expect}{at}"))
+    return out
+
+
+def _ended(s: RunState, scripts: Kept | None) -> list[tuple[str, str]]:
     out = []
     if s.why:
         out.append(("why", s.why))
@@ -53,9 +98,14 @@ def _ended(s: RunState) -> list[tuple[str, str]]:
             out += [*_foreign(s), ("", "Nothing was written: it could undo work that nobody here knows of.")]
             out.append(("Hint:", "dns-cutover preview PLAN   make a new runbook from what is live"))
         case "rollback_failed":
-            for f in s.left:
-                out += [("record", f"{s.book.label(f.key)} is no longer ours, so it was left alone")]
-                out += [("should be", f.expected), ("is", describe(f.found))]
+            targets = {c.key: c.after for m in left_over(s) for c in m.changes}
+            for key in dict.fromkeys((*(f.key for f in s.left), *s.ignored)):
+                ours = key in s.ignored
+                why = "was not changed by the server" if ours else "is no longer ours, so it was left alone"
+                found = next((f.found for f in s.left if f.key == key), current(s)[key])
+                out += [("record", f"{s.book.label(key)} {why}")]
+                out += [("should be", describe(targets.get(key, found))), ("is", describe(found))]
+            out += _by_hand(s, scripts)
             out.append(
                 ("Hint:", f"dns-cutover events {s.run_id}   what was done, step by step; a person is needed now")
             )

@@ -21,6 +21,16 @@ def default_path() -> Path:
     return Path(platformdirs.user_state_dir("dns-cutover")) / "runs.sqlite3"
 
 
+def beside(url: str | None) -> Path:
+    """The folder for files that belong to the store at `url`: its own, or the user's where it is no file here."""
+    scheme = _SCHEME.match(url or "")
+    if url and scheme is None:
+        return Path(url).absolute().parent
+    if url and url.lower().startswith("sqlite:///"):
+        return Path(url[len("sqlite:///") :]).absolute().parent
+    return default_path().parent
+
+
 def open_store(url: str | None, *, make: bool = True) -> Store:
     """The store at `url`, of the forms in SUPPORTED; the user's own store without one.
 
