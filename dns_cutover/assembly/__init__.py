@@ -5,6 +5,7 @@ Backends are imported when they are named.
 
 from dns_cutover.assembly.beginning import Surveyed, check_beginning, survey
 from dns_cutover.assembly.examining import Examined, Request, examine, examine_all
+from dns_cutover.assembly.importing import Imported, import_runs
 from dns_cutover.assembly.looking import Live, look, look_again, partitions
 from dns_cutover.assembly.scripts import scripts_for
 from dns_cutover.assembly.setting import LabOverrides, Setting
@@ -12,6 +13,7 @@ from dns_cutover.assembly.wiring import live_lookup, ports, provider, resolver_e
 
 __all__ = [
     "Examined",
+    "Imported",
     "LabOverrides",
     "Live",
     "Request",
@@ -20,6 +22,7 @@ __all__ = [
     "check_beginning",
     "examine",
     "examine_all",
+    "import_runs",
     "live_lookup",
     "look",
     "look_again",

@@ -20,6 +20,7 @@ from dns_cutover.cli import (
     preview,
     reference,
     run,
+    runs,
     status,
     steer,
     validate,
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Plan DNS migrations and carry them out with respect for TTLs.",
 )
-for verb in (init, validate, preview, run, status, events, steer, check, checks, export, reference, demo):
+for verb in (init, validate, preview, run, status, events, steer, runs, check, checks, export, reference, demo):
     verb.register(app)
 
 

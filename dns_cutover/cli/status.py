@@ -45,7 +45,7 @@ def status(
         raise UsageError("--watch shows a run as text", "", ("dns-cutover events RUN --follow   JSON, line by line",))
     if watch:
         raise typer.Exit(asyncio.run(_watch(context.obj.look(), run)))
-    asyncio.run(_status(context.obj.look(), run, output, full))
+    asyncio.run(show(context.obj.look(), run, output, full))
 
 
 async def _the_one(store: Store) -> RunState:
@@ -80,7 +80,8 @@ async def _watch(store: Store, run: str | None) -> int:
     return exit_code(state, None)
 
 
-async def _status(store: Store, run: str | None, output: Format, full: bool) -> None:
+async def show(store: Store, run: str | None, output: Format, full: bool) -> None:
+    """One run, or all of them."""
     import time
 
     from dns_cutover.cli.find import all_runs, find_run

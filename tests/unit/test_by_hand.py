@@ -65,6 +65,7 @@ def test_golden(name: str, text) -> None:
     path = GOLDEN / name
     if not path.exists():
         path.write_text(text(), encoding="utf-8")
+        pytest.fail(f"{path} is made anew: read it, then run the test again")
     assert text() == path.read_text(encoding="utf-8")
 
 
