@@ -135,19 +135,45 @@ def make_edns_test(owner: str, rdtype: str, version: int, option: int | None) ->
 
 def read_reply(data: bytes, query: dns.message.Message, rtt: float, *, tcp: bool) -> Reply | Reject:
     """`data` as the answer to `query`, or why it is none."""
-    if len(data) < 12 or not data[2] & 0x80 or data[2] & 0x78:
-        return Reject.MALFORMED  # too short, a query, or another opcode
+    if not is_response(data):
+        return Reject.MALFORMED
     if data[:2] != query.id.to_bytes(2, "big"):
         return Reject.ID
-    cut_off = bool(data[2] & 0x02)
+    message = _parsed(data)
+    if message is None:
+        return Reject.MALFORMED
+    if message.question != query.question and not _refuses_unread(message):
+        return Reject.QUESTION
+    return _reply(message, rtt, tcp=tcp, tc=_cut_off(data)) or Reject.MALFORMED
+
+
+def is_response(data: bytes) -> bool:
+    """Whether it has a header, and that is of a response to a query."""
+    return len(data) >= 12 and data[2] & 0xF8 == 0x80
+
+
+def read_matched(data: bytes, rtt: float, *, tcp: bool, question: bool = True) -> Reply | Reject:
+    """`data`, a response whose id and question are known to be those that were sent. `question`: False for one that
+    has no question section, which only an error may lack.
+    """
+    message = _parsed(data)
+    if message is None:
+        return Reject.MALFORMED
+    if not question and not _refuses_unread(message):
+        return Reject.QUESTION
+    return _reply(message, rtt, tcp=tcp, tc=_cut_off(data)) or Reject.MALFORMED
+
+
+def _cut_off(data: bytes) -> bool:
+    return bool(data[2] & 0x02)
+
+
+def _parsed(data: bytes) -> dns.message.Message | None:
     try:
         # What stands in a truncated message does not count, and may be cut anywhere.
-        message = dns.message.from_wire(data, ignore_trailing=True, question_only=cut_off)
-        if message.question != query.question and not _refuses_unread(message):
-            return Reject.QUESTION
-        return _reply(message, rtt, tcp=tcp, tc=cut_off)
+        return dns.message.from_wire(data, ignore_trailing=True, question_only=_cut_off(data))
     except (dns.exception.DNSException, ValueError):
-        return Reject.MALFORMED
+        return None
 
 
 def _refuses_unread(message: dns.message.Message) -> bool:
@@ -155,27 +181,30 @@ def _refuses_unread(message: dns.message.Message) -> bool:
     return not message.question and message.rcode() != dns.rcode.NOERROR and not message.answer
 
 
-def _reply(message: dns.message.Message, rtt: float, *, tcp: bool, tc: bool) -> Reply:
+def _reply(message: dns.message.Message, rtt: float, *, tcp: bool, tc: bool) -> Reply | None:
     ede, nsid = [], b""
     for option in message.options:
         if isinstance(option, dns.edns.EDEOption):
             ede.append(int(option.code))
         elif isinstance(option, dns.edns.NSIDOption):
             nsid = option.nsid[:MAX_NSID]
-    return Reply(
-        dns.rcode.to_text(message.rcode()),
-        bool(message.flags & dns.flags.AA),
-        _sections(message.answer),
-        _sections(message.authority),
-        _sections(message.additional),
-        tuple(ede),
-        nsid.decode("ascii") if all(0x21 <= octet <= 0x7E for octet in nsid) else nsid.hex(),
-        rtt,
-        tcp,
-        tc,
-        message.edns,
-        tuple(int(option.otype) for option in message.options),
-    )
+    try:
+        return Reply(
+            dns.rcode.to_text(message.rcode()),
+            bool(message.flags & dns.flags.AA),
+            _sections(message.answer),
+            _sections(message.authority),
+            _sections(message.additional),
+            tuple(ede),
+            nsid.decode("ascii") if all(0x21 <= octet <= 0x7E for octet in nsid) else nsid.hex(),
+            rtt,
+            tcp,
+            tc,
+            message.edns,
+            tuple(int(option.otype) for option in message.options),
+        )
+    except (dns.exception.DNSException, ValueError):
+        return None  # data that has no text form
 
 
 def _sections(rrsets: Iterable[dns.rrset.RRset]) -> tuple[Section, ...]:

@@ -50,7 +50,7 @@ class _Datagram(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         if not self.outcome.done():
-            self.outcome.set_result(NoReply(_reason(exc)))
+            self.outcome.set_result(NoReply(reason(exc)))
 
 
 def has_route(address: str) -> bool:
@@ -72,7 +72,7 @@ async def ask_datagram(server: Endpoint, query: dns.message.Message, timeout: fl
             lambda: _Datagram(query, rejected), remote_addr=(server.address, server.port)
         )
     except OSError as exc:
-        return NoReply(_reason(exc))
+        return NoReply(reason(exc))
     try:
         async with asyncio.timeout(timeout):
             return await protocol.outcome
@@ -119,7 +119,7 @@ async def ask_connection(
     except EOFError:
         why = why if why.wrong else NoReply("the connection was closed")
     except OSError as exc:
-        why = NoReply(_reason(exc))
+        why = NoReply(reason(exc))
     finally:
         if writer is not None:
             writer.transport.abort()
@@ -139,7 +139,8 @@ def _match(data: bytes, queries: Sequence[dns.message.Message], rtt: float) -> t
     return (number, reply) if isinstance(reply, Reply) else reply
 
 
-def _reason(exc: Exception) -> str:
+def reason(exc: Exception) -> str:
+    """An error of a socket in a few words."""
     match exc:
         case ConnectionRefusedError():
             return "port unreachable"

@@ -43,9 +43,23 @@ def wire(response):
     return response if isinstance(response, bytes) else response.to_wire(max_size=65535)
 
 
+def in_lower_case(data):
+    """A question with its name in lower case: clients toss a coin for each letter."""
+    return data[:12] + data[12:].partition(b"\0")[0].lower() + b"\0" + data[12:].partition(b"\0")[2]
+
+
+def echoing(data, response):
+    """`response` with the letters of the question in `data`, as servers repeat them."""
+    end = 12 + len(data[12:].partition(b"\0")[0])
+    same = response[12:end].lower() == data[12:end].lower()
+    return response[:12] + data[12:end] + response[end:] if same else response
+
+
 @dataclass
 class Scripted:
-    """`udp` and `tcp`: message -> list of responses (messages or bytes), in the order in which they are sent.
+    """`echo`: whether the letters of a question come back as they were sent; scripts see them in lower case.
+
+    `udp` and `tcp`: message -> list of responses (messages or bytes), in the order in which they are sent.
 
     `close_after` closes a connection after so many questions. `seen`: (transport, message, client's port).
     """
@@ -55,6 +69,7 @@ class Scripted:
     ssl: object = None
     close_after: int = 10_000
     gather: int = 1
+    echo: bool = True
     seen: list = field(default_factory=list)
 
     async def __aenter__(self):
@@ -66,10 +81,10 @@ class Scripted:
                 self.transport = transport
 
             def datagram_received(self, data, addr):
-                query = dns.message.from_wire(data)
+                query = dns.message.from_wire(in_lower_case(data))
                 script.seen.append(("udp", query, addr[1]))
                 for response in (script.udp(query) if script.udp else None) or ():
-                    self.transport.sendto(wire(response), addr)
+                    self.transport.sendto(echoing(data, wire(response)) if script.echo else wire(response), addr)
 
         for _ in range(50):
             self.transport, _ = await loop.create_datagram_endpoint(Protocol, local_addr=("127.0.0.1", 0))
