@@ -83,6 +83,7 @@ def test_what_is_recognised_in_spite_of_damage_is_damaged_in_ttls_alone(damage, 
         message((OWNER, 60, "A", "192.0.2.1"), nsid=b"res1"),
         message(authority=[("example.test.", 60, "SOA", SOA)], rcode=3),
     ],
+    ids=["value", "rcode", "more", "nsid", "absence"],
 )
 def test_another_answer_is_not_recognised(other):
     assert known(message((OWNER, 60, "A", "192.0.2.1"))).recognise(other, QUESTION.end) is None
