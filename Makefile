@@ -11,6 +11,7 @@ BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed
 BENCH    := .venv-bench
 FUZZ     := .venv-fuzz
+MUTANTS  := .venv-mutants
 
 # make test ARGS='tests/unit -k ttl'   COVERAGE=1 adds a report of lines and branches.
 ARGS     ?=
@@ -18,11 +19,12 @@ COVERAGE ?=
 # Each worker has servers of its own; 0 runs everything in one process, as a debugger wants it.
 WORKERS  ?= 2
 ROUNDS   ?= 20
+ONLY     ?=
 MINUTES  ?= 10
 SEEDS    ?= 10000
 FIRST    ?= 0
 
-.PHONY: help install servers demo test simulate lint format bench fuzz reference docs clean
+.PHONY: help install servers demo test simulate lint format bench fuzz mutants reference docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
@@ -83,6 +85,13 @@ $(FUZZ)/.installed: pyproject.toml .ci/venv
 	@.ci/venv $(FUZZ) -e . --group dev --group fuzz
 	@touch $@
 
+mutants: install $(MUTANTS)/.installed ## the code that decides, made wrong in thousands of ways: a test must notice; ONLY='timing'
+	@nice $(MUTANTS)/bin/python -m tests.mutants.run $(ONLY)
+
+$(MUTANTS)/.installed: pyproject.toml .ci/venv
+	@.ci/venv $(MUTANTS) -e . --group dev --group mutants
+	@touch $@
+
 docs: install reference $(VENV)/.docs ## the documentation, into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/config/mkdocs.yml --site-dir "$(CURDIR)/site"
 	@echo "site/index.html"
@@ -92,4 +101,4 @@ $(VENV)/.docs: $(STAMP)
 	@touch $@
 
 clean: ## remove everything that these targets made
-	@rm -rf $(VENV) $(BENCH) $(FUZZ) build dist site htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH) $(FUZZ) $(MUTANTS) build dist site htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.actions import Action, Emit, Lock, Wait
 from dns_cutover.engine.state import RunState
@@ -49,8 +51,8 @@ def held(s: RunState, hold: ev.Held, now: float) -> Action:
         if now >= token.until - s.book.grace / 2:
             return Lock(zone, "renew")
     watched_probes = step.probes if step is not None and watching else ()
-    probe = min((next_probe(s, p, now) for p in watched_probes), default=float("inf"))
-    until = min(now + PAUSED_LOOK, end if end is not None else float("inf"), max(probe, now + 0.1))
+    probe = min((next_probe(s, p, now) for p in watched_probes), default=math.inf)
+    until = min(now + PAUSED_LOOK, end if end is not None else math.inf, max(probe, now + 0.1))
     return Wait(until, "paused", hold.why, end, commands(s, "resume", "rollback", "abort --keep"))
 
 
@@ -73,7 +75,7 @@ def missed(s: RunState, now: float, retry: float) -> Action:
         watched = watch_held(s, s.step, now)
         if watched is not None:
             return watched
-        retry = min(retry, *(max(next_probe(s, p, now), now + 0.1) for p in s.step.probes), retry)
+        retry = min([retry, *(max(next_probe(s, p, now), now + 0.1) for p in s.step.probes)])
     return Wait(retry, "provider", what, None, commands(s, "rollback") if s.back is None else ())
 
 
@@ -82,10 +84,10 @@ def asked(s: RunState, command: ev.Command, now: float) -> Action:
     if command.verb == "keep":
         outcome: ev.Outcome = "aborted" if s.back is None else "rollback_failed"
         return Emit(ev.Finishing(now, outcome, f"ended by {command.by}; the records stay as they are"))
-    cause = "ignored" if command.subject == "ignored" else "command"
-    why = command.by if cause == "ignored" else f"asked for by {command.by}"
     step = s.step.id if s.step else ""
-    return Emit(ev.RollbackStarted(now, step, "ignored" if cause == "ignored" else "command", why))
+    if command.subject == "ignored":
+        return Emit(ev.RollbackStarted(now, step, "ignored", command.by))
+    return Emit(ev.RollbackStarted(now, step, "command", f"asked for by {command.by}"))
 
 
 def give_up(s: RunState, now: float) -> Action | None:

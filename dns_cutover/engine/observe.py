@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import assert_never
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.state import RunState
@@ -84,6 +85,8 @@ def _changes_data(edit: Edit) -> bool:
             return (before.values if before else None) != (after.values if after else None)
         case ValueEdit():
             return bool(edit.add or edit.remove)
+        case _:
+            assert_never(edit)
 
 
 def _new_ttl(edit: Edit) -> int | None:
@@ -92,6 +95,8 @@ def _new_ttl(edit: Edit) -> int | None:
             return after.ttl if after else None
         case ValueEdit():
             return edit.ttl
+        case _:
+            assert_never(edit)
 
 
 def count_resolvers(s: RunState, step: Step, asked: ResolverRound, now: float) -> ev.Resolvers:

@@ -8,7 +8,7 @@ the first into the second against the RRset just read; `inverse` gives the way b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
 from dns_cutover.records.rrset import RRset, RRsetKey
 
@@ -77,6 +77,8 @@ def realise(edit: Edit, found: RRset | None) -> Change | Mismatch:
             return Mismatch(key, _describe(before), found, done=found == after)
         case ValueEdit():
             return _realise_values(edit, found)
+        case _:
+            assert_never(edit)
 
 
 def _realise_values(edit: ValueEdit, found: RRset | None) -> Change | Mismatch:
@@ -113,6 +115,8 @@ def satisfied(edit: Edit, found: RRset | None) -> bool:
                 and found is not None
                 and found.ttl == edit.ttl
             )
+        case _:
+            assert_never(edit)
 
 
 def inverse(edit: Edit, change: Change) -> Edit:
@@ -134,3 +138,5 @@ def inverse(edit: Edit, change: Change) -> Edit:
                 require=tuple(v for v in edit.require if v not in edit.remove),
                 forbid=(),
             )
+        case _:
+            assert_never(edit)

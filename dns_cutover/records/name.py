@@ -16,18 +16,19 @@ class InvalidName(ValueError):
 _IDNA = dns.name.IDNA_2003_Practical
 
 
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (dns.name.LabelTooLong, "a label is longer than 63 octets"),
+    (dns.name.NameTooLong, "the name is longer than 255 octets"),
+    (dns.name.EmptyLabel, "it has an empty label (two dots in a row)"),
+    (dns.name.BadEscape, "it has a broken backslash escape"),
+)
+
+
 def _reason(exc: Exception) -> str:
-    match exc:
-        case dns.name.LabelTooLong():
-            return "a label is longer than 63 octets"
-        case dns.name.NameTooLong():
-            return "the name is longer than 255 octets"
-        case dns.name.EmptyLabel():
-            return "it has an empty label (two dots in a row)"
-        case dns.name.BadEscape():
-            return "it has a broken backslash escape"
-        case _:
-            return str(exc) or type(exc).__name__
+    if isinstance(exc.__context__, UnicodeError):
+        # dnspython calls every label that cannot be converted too long.
+        return "a label is too long, or has characters that IDNA (RFC 3490) does not allow there"
+    return next((why for kind, why in _REASONS if isinstance(exc, kind)), str(exc) or type(exc).__name__)
 
 
 @lru_cache(maxsize=1024)
@@ -110,4 +111,6 @@ def wildcards_above(owner: str, zone: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _wildcards_at(name: str, zone: str) -> tuple[str, ...]:
-    return tuple(f"*.{n}" for n in (name, *parent_names(name)) if is_below(n, zone))
+    # The root is no name's ancestor by `parent_names`.
+    names = dict.fromkeys((name, *parent_names(name), *((".",) if zone == "." else ())))
+    return tuple("*." if n == "." else f"*.{n}" for n in names if is_below(n, zone))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from dns_cutover.plan.expand import PlannedChange, expand_changes
 from dns_cutover.plan.models import Stage
@@ -125,11 +126,12 @@ def stage_edit(c: Compiling, stage: Stage, p: PlannedChange) -> Edit | None:
                 c.image[p.key] = RRset(edit.ttl, tuple(sorted(meant))) if meant else None
                 return None
             return edit
+        case _:
+            assert_never(p.kind)
 
 
 def must(edit: Edit, now: RRset | None) -> Change:
     """The change of an edit that was made for `now`: it fits."""
     result = realise(edit, now)
-    if isinstance(result, Mismatch):
-        raise AssertionError(result)
+    assert not isinstance(result, Mismatch), result
     return result

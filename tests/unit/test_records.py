@@ -24,7 +24,7 @@ from dns_cutover.records import (
     relative_name,
     satisfied,
 )
-from dns_cutover.records.name import is_below, parent_names
+from dns_cutover.records.name import is_below, parent_names, wildcards_above
 from dns_cutover.records.zonetext import parse_zone_text, zone_text
 
 Z = "example.test."
@@ -118,11 +118,21 @@ def test_names():
         ("x" * 64, "63"),
         (".".join(["x" * 60] * 5), "255"),
         ("a\\", "escape"),
+        ("ü" * 70, "too long"),
+        ("\u05d0a", "IDNA"),  # right-to-left and left-to-right in one label
     ],
 )
 def test_bad_names_say_why(bad, why):
     with pytest.raises(InvalidName, match=why):
         absolute_name(bad, Z)
+
+
+def test_the_wildcards_that_could_answer_for_a_name():
+    assert wildcards_above("a.b.example.test.", Z) == ("*.b.example.test.", "*.example.test.")
+    assert wildcards_above(r"x\.y.example.test.", Z) == ("*.example.test.",)
+    assert wildcards_above(Z, Z) == ()
+    assert wildcards_above("a.test.", ".") == ("*.test.", "*.")
+    assert wildcards_above("test.", ".") == ("*.",)
 
 
 def test_an_empty_rrset_is_not_an_rrset():

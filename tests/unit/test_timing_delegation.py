@@ -167,3 +167,8 @@ def test_once_old_servers_serve_the_new_set_the_longer_copy_counts(parent_ttl, c
     from_child.ask(NAME, "A", 100 - EPS)
     bound = 100 + delegation_tail(parent_ttl, child_ttl, False, BARE).seconds
     assert bound - NEAR <= max(from_parent.expires(), from_child.expires()) <= bound
+
+
+def test_equal_lives_at_parent_and_child_count_once_and_the_parent_is_named():
+    tail = delegation_tail(300, 300, False, BARE)
+    assert (tail.seconds, tail.why) == (300, "NS at 300 s in the parent")

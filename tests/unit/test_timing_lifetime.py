@@ -142,3 +142,8 @@ def test_undoing_a_deletion_kills_the_absence_after_n():
 def test_withdrawing_what_was_never_served_is_a_mistake_of_the_caller():
     with pytest.raises(KeyError):
         ledger().withdrawn(KEY, NEW.values, 1.0)
+
+
+def test_an_unsigned_zone_that_forbids_negative_caching_has_none():
+    soa = RRset(0, ("ns.example.test. host.example.test. 1 7200 900 1209600 300",))
+    assert negative_ttl(soa) == 0

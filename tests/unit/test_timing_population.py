@@ -200,3 +200,93 @@ def test_no_bound_holds_for_a_resolver_that_renews_the_set_from_every_answer():
     resolver = delegated(renews=True)
     for at in range(9, 1000, 90):
         assert resolver.ask("x.", "NS", at)[0].values == ("old.",)
+
+
+# -- defaults, edges, and what chance decides --------------------------------------------------------------------------
+
+
+class Scripted:
+    """Chance as one writes it."""
+
+    def __init__(self, *numbers: float) -> None:
+        self.numbers = list(numbers)
+
+    def random(self) -> float:
+        return self.numbers.pop(0)
+
+    def randrange(self, stop: int, /) -> int:
+        return stop - 1
+
+
+def test_a_name_below_a_wildcard_at_the_root_is_synthesised():
+    root = ZoneState({("*.", "A"): a(30, 9)}, negative_ttl=10)
+    assert root.answer("y.", "A") == Reply("y.", "A", ("192.0.2.9",), 30)
+
+
+def test_without_settings_a_cache_keeps_a_ttl_as_it_is_and_cuts_no_subtree():
+    gone = ZoneState({("x.", "A"): a(0)}, negative_ttl=100)
+    cache = Cache(authority((0, gone), (5, ZONE)))
+    assert cache.ask("x.", "A", 0)[0].ttl == 0
+    assert cache.ask("ent.x.", "A", 0)[0].nxdomain
+    assert cache.ask("deep.ent.x.", "A", 6)[0].values == ("192.0.2.5",)
+
+
+def test_a_client_without_settings_adds_nothing():
+    assert Client(authority()).ask("www.x.", "A", 7).until == 67
+    assert Client(authority((0, ZoneState({("x.", "A"): a(0)}, 10)))).ask("x.", "A", 7).until == 7
+
+
+def test_that_there_is_no_alias_is_no_answer_for_other_types_but_a_denied_parent_is():
+    """Absence of a CNAME is held, and then everything below a name above it is denied."""
+    empty = ZoneState({("ent.x.", "A"): a(60), ("deep.ent.x.", "A"): a(60)}, negative_ttl=100)
+    gone = ZoneState({("x.", "A"): a(60)}, negative_ttl=100)
+    cache = Cache(authority((0, empty), (5, gone)), cuts_subtrees=True)
+    assert cache.ask("deep.ent.x.", "CNAME", 0)[0].values is None
+    assert cache.ask("ent.x.", "TXT", 0)[0].values is None
+    assert cache.ask("ent.x.", "MX", 6)[0].nxdomain
+    assert cache.ask("deep.ent.x.", "A", 7) == (Reply("deep.ent.x.", "A", None, 99, nxdomain=True),)
+
+
+def test_only_some_caches_impose_the_floor_and_all_have_the_ceiling():
+    layers = [Layer(width=2, floor=20, ceiling=40, imposing=0.5)]
+    short, long = ZoneState({("x.", "A"): a(0)}, 10), ZoneState({("x.", "A"): a(100)}, 10)
+    for numbers, ttl in (((0.49, 0.49), 20), ((0.5, 0.5), 0), ((0.49, 0.5), 0), ((0.5, 0.49), 20)):
+        (client,) = populate([authority((0, short))], layers, 1, 0.0, Scripted(*numbers, 0.9))
+        assert client.ask("x.", "A", 0).replies[0].ttl == ttl
+    (client,) = populate([authority((0, long))], layers, 1, 0.0, Scripted(0.1, 0.1, 0.9))
+    assert client.ask("x.", "A", 0).replies[0].ttl == 40
+
+
+def test_half_of_the_clients_have_a_minimum_and_the_others_a_grace():
+    clients = populate([authority()], [], 3, 60.0, Scripted(0.49, 0.5, 0.51))
+    assert [client.ask("any.x.", "A", 100).until for client in clients] == [160, 190, 190]
+    without = populate([authority((0, ZoneState({("x.", "A"): a(0)}, 10)))], [], 1, 0.0, Scripted(0.9))
+    assert without[0].ask("x.", "A", 100).until == 100
+
+
+def test_who_asks_is_a_matter_of_chance_and_the_share_is_of_those_who_did():
+    clients = [Client(authority((0, ZONE))) for _ in range(2)]
+
+    def spread_with(*numbers: float, activity: float = 0.5) -> tuple[tuple[float, float], ...]:
+        return spread(clients, "www.x.", "A", lambda given: True, [1.0], Scripted(*numbers), activity=activity)
+
+    assert spread_with(0.49, 0.5) == ((1.0, 1.0),)
+    assert spread_with(0.5, 0.5) == ((1.0, 0.0),)
+    assert spread_with(0.0, 0.0, activity=0.0) == ((1.0, 0.0),)
+    assert spread(clients, "www.x.", "A", lambda given: True, [1.0], Scripted(0.99, 0.99)) == ((1.0, 1.0),)
+
+
+def test_before_it_asked_a_resolver_holds_no_delegation_and_then_for_its_ttl():
+    servers = {"a.": Server(((0, ZONE),)), "b.": Server(((0, ZONE),))}
+    parent = Server(((0, ZoneState({("x.", "NS"): RRset(0, ("a.", "b."))}, 10)),))
+    picked: list[int] = []
+
+    def last(n: int) -> int:
+        picked.append(n)
+        return n - 1
+
+    resolver = DelegatedAuthority("x.", parent, servers, last, child_centric=False)
+    assert resolver.expires() == 0.0
+    assert resolver.ask("www.x.", "A", 50)[0].values == ("192.0.2.1",)
+    assert resolver.expires() == 50
+    assert picked == [2]

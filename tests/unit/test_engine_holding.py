@@ -1,0 +1,236 @@
+"""Standing still and being asked to stop: what a held run does, when a provider is tried again, what commands mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dns_cutover.engine import events as ev
+from dns_cutover.engine.actions import Emit, Lock, Probe, Wait
+from dns_cutover.engine.holding import asked, commands, give_up, held, lock_lost, missed, retry_at
+from dns_cutover.engine.rollback import Written
+from dns_cutover.engine.state import RunState
+from dns_cutover.runbook.model import RollbackPolicy, StepKind
+from tests.unit.engine_states import BOOK, CONTROL, HEALTH, NOW, WAY_BACK, at, failed, gate, passed, token
+from tests.unit.engine_states import held as held_by
+
+WAYS_OUT = (
+    ("dns-cutover resume r", "go on"),
+    ("dns-cutover rollback r", "undo everything"),
+    ("dns-cutover abort r --keep", "end the run, leave the records as they are"),
+)
+DONE = (Written("one/apply", StepKind.APPLY, "one", (), (), ()),)
+MISSED = ev.Missed(NOW, "one/apply", "nobody there", "why", ())
+EXPOSED: dict[str, Any] = {"exposed_since": NOW - 100, "done": DONE}
+
+
+def do(s: RunState, now: float = NOW) -> Any:
+    assert s.hold is not None
+    return held(s, s.hold, now)
+
+
+# -- what unblocks it -------------------------------------------------------------------------------------------------
+
+
+def test_commands_are_written_as_they_are_typed() -> None:
+    assert commands(at("one/apply"), "resume", "rollback", "abort --keep") == WAYS_OUT
+    assert commands(at("one/apply"), "rollback") == WAYS_OUT[1:2]
+
+
+# -- holds ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["conflict", "refused"])
+def test_a_conflict_before_the_first_write_ends_the_run(kind: str) -> None:
+    s = at("one/apply", hold=held_by(kind))
+    assert do(s) == Emit(ev.Finishing(NOW, kind, "because"))
+
+
+@pytest.mark.parametrize("kind", ["conflict", "refused"])
+def test_after_a_write_a_conflict_gives_the_lock_back_and_waits_for_a_person(kind: str) -> None:
+    s = at("two/apply", hold=held_by(kind), done=DONE, tokens={"default": token()})
+    assert do(s) == Lock("default", "release")
+    assert do(replace(s, tokens={})) == Wait(NOW + 60, "conflict", "because", None, WAYS_OUT)
+
+
+def test_a_paused_run_waits_for_a_person_without_end() -> None:
+    assert do(at("one/wait_ttl", hold=held_by())) == Wait(NOW + 60, "paused", "because", None, WAYS_OUT)
+
+
+def test_a_long_hold_keeps_the_lock_and_renews_it_at_half_the_grace() -> None:
+    s = at("one/wait_ttl", hold=held_by(), grace=600.0, tokens={"default": token(NOW + 300)})
+    assert do(s) == Lock("default", "renew")
+    assert isinstance(do(s, NOW - 1), Wait)
+
+
+@pytest.mark.parametrize("kind", ["violators", "unreachable", "paused"])
+def test_nobody_decides_while_users_are_exposed_and_the_run_goes_back_as_the_plan_says(kind: str) -> None:
+    s = at("two/converge", hold=held_by(kind), gate=gate(on_inconclusive="rollback"), probes=(), **EXPOSED)
+    s = replace(s, book=replace(s.book, rollback=RollbackPolicy(max_pause=1800.0)))
+    assert do(s, NOW + 1790) == Wait(NOW + 1800, "paused", "because", NOW + 1800, WAYS_OUT)
+    assert do(s, NOW + 1800) == Emit(
+        ev.RollbackStarted(NOW + 1800, "two/converge", "inconclusive", "because; nobody decided in time")
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"gate": gate(on_inconclusive="pause")},
+        {"gate": gate(on_inconclusive="rollback"), "rollback": RollbackPolicy(automatic=False)},
+        {"gate": gate(on_inconclusive="rollback"), "hold": held_by("committed")},
+        {"gate": gate(on_inconclusive="rollback"), "exposed_since": None},
+    ],
+    ids=["the plan says pause", "never by itself", "past the commit point", "nobody is exposed"],
+)
+def test_otherwise_a_person_decides_however_long_it_takes(fields: dict[str, Any]) -> None:
+    s = at("two/converge", **{"hold": held_by(), "probes": (), **EXPOSED, **fields})
+    assert do(s, NOW + 1e6) == Wait(NOW + 1e6 + 60, "paused", "because", None, WAYS_OUT)
+
+
+def test_a_pause_after_the_last_step_only_waits() -> None:
+    s = replace(at("two/converge", hold=held_by(), **EXPOSED), i=len(BOOK.steps))
+    assert do(s) == Wait(NOW + 60, "paused", "because", None, WAYS_OUT)
+
+
+def test_a_pause_with_users_exposed_asks_the_probes_that_are_due() -> None:
+    s = at(
+        "two/converge", hold=held_by(), probes=(HEALTH, CONTROL), probed={"p": NOW - 10, "third": NOW - 9}, **EXPOSED
+    )
+    step = s.step
+    assert step is not None
+    assert do(s) == Probe(step, (HEALTH,))
+    later = replace(s, probed={"p": NOW, "third": NOW - 5})
+    assert do(later) == Wait(NOW + 5, "paused", "because", None, WAYS_OUT)
+    assert do(replace(later, probed={"p": NOW + 100, "third": NOW + 100}, exposed_since=None)) == Wait(
+        NOW + 60, "paused", "because", None, WAYS_OUT
+    )
+
+
+def test_a_probe_that_is_all_but_due_is_not_waited_for_in_tiny_steps() -> None:
+    s = at("two/converge", hold=held_by(), probes=(HEALTH,), probed={"p": NOW - 9.99}, **EXPOSED)
+    assert do(s).until == NOW + 0.1
+
+
+def test_a_failing_probe_takes_a_paused_run_back() -> None:
+    s = at("two/converge", hold=held_by(), gates={"p": failed()}, probes=(HEALTH,), **EXPOSED)
+    assert do(s) == Emit(ev.RollbackStarted(NOW, "two/converge", "probe", "p failed: refused"))
+    assert isinstance(do(replace(s, gates={"p": passed()}, probed={"p": NOW})), Wait)
+
+
+# -- an unreachable provider ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("misses", "wait"), [(0, 1.0), (1, 2.0), (2, 4.0), (3, 8.0), (4, 16.0), (5, 30.0), (6, 30.0), (50, 30.0)]
+)
+def test_the_provider_is_tried_again_ever_more_slowly(misses: int, wait: float) -> None:
+    assert retry_at(at("one/apply", missed=MISSED, misses=misses), NOW + 1) == NOW + wait
+
+
+def test_a_miss_by_a_clock_that_was_ahead_delays_nothing() -> None:
+    s = at("one/apply", missed=MISSED, misses=3)
+    assert retry_at(s, NOW - 1) == NOW - 1
+    assert retry_at(s, NOW) == NOW + 8
+
+
+def test_without_a_miss_there_is_nothing_to_wait_for() -> None:
+    assert retry_at(at("one/apply"), 5.0) == 1.0
+
+
+def test_waiting_for_a_provider_says_what_it_said_and_the_way_out() -> None:
+    s = at("one/apply", missed=MISSED, misses=2)
+    assert missed(s, NOW, NOW + 4) == Wait(NOW + 4, "provider", "nobody there", None, WAYS_OUT[1:2])
+    back = replace(s, back=BOOK.steps[:1])
+    assert missed(back, NOW, NOW + 4) == Wait(NOW + 4, "provider", "nobody there", None, ())
+    assert missed(replace(back, missed=None), NOW, NOW + 4).why == "the provider cannot be reached"
+
+
+def test_a_command_is_heard_while_the_provider_is_away() -> None:
+    stop = ev.Command(NOW, "rollback", "sam")
+    s = at("one/apply", missed=MISSED, misses=2, asked=stop)
+    assert missed(s, NOW, NOW + 4) == Emit(ev.RollbackStarted(NOW, "one/apply", "command", "asked for by sam"))
+    intent = ev.Intent(NOW, "one/apply", "x", "default", (), None, None, "", 1, "write")
+    for busy in (replace(s, pending=intent), replace(s, outcome="aborted"), replace(s, back=BOOK.steps[:1])):
+        assert isinstance(missed(busy, NOW, NOW + 4), Wait)
+    keep = replace(s, back=BOOK.steps[:1], asked=ev.Command(NOW, "keep", "sam"))
+    assert isinstance(missed(keep, NOW, NOW + 4), Emit)
+
+
+def test_users_are_watched_while_the_provider_is_away() -> None:
+    s = at("two/bake", missed=MISSED, misses=2, probes=(HEALTH, WAY_BACK), **EXPOSED)
+    step = s.step
+    assert step is not None
+    s = replace(s, probed={"p": NOW - 10, "old": NOW - 7})
+    assert missed(s, NOW, NOW + 4) == Probe(step, (HEALTH,))
+    assert missed(replace(s, probed={"p": NOW, "old": NOW - 7}), NOW, NOW + 4).until == NOW + 3
+    assert missed(replace(s, probed={"p": NOW, "old": NOW}), NOW, NOW + 4).until == NOW + 4
+    assert missed(replace(s, probed={"p": NOW, "old": NOW - 9.99}), NOW, NOW + 4).until == NOW + 0.1
+    failing = replace(s, gates={"p": failed()})
+    assert isinstance(missed(failing, NOW, NOW + 4), Emit)
+    intent = ev.Intent(NOW, "two/bake", "x", "default", (), None, None, "", 1, "write")
+    for other in (
+        replace(failing, exposed_since=None),
+        replace(failing, back=BOOK.steps[:1]),
+        replace(failing, pending=intent),
+        replace(failing, i=len(BOOK.steps)),
+    ):
+        assert missed(other, NOW, NOW + 4).until == NOW + 4
+
+
+def test_a_provider_that_is_away_before_the_first_write_ends_the_run_at_the_third_miss() -> None:
+    s = at("one/lower_ttl", missed=MISSED, misses=2, missed_since=NOW)
+    assert give_up(s, NOW) is None
+    assert give_up(replace(s, misses=3), NOW) == Emit(ev.Finishing(NOW, "unreachable", "nobody there"))
+    assert give_up(replace(s, missed=None, misses=3), NOW) is None
+
+
+def test_later_it_holds_the_run_when_it_was_tried_after_the_deadline() -> None:
+    s = at("two/apply", missed=MISSED, misses=50, done=DONE, missed_since=NOW - 500, gate=gate(deadline=500.0))
+    assert give_up(s, NOW) is None
+    late = replace(s, missed_since=NOW - 500.1)
+    assert give_up(late, NOW) == Emit(ev.Held(NOW, "one/apply", "unreachable", "nobody there"))
+    assert give_up(replace(late, hold=held_by()), NOW) is None
+    assert give_up(replace(late, back=BOOK.steps[:1]), NOW) is None, "the way back is never given up"
+    ended = replace(late, i=len(BOOK.steps), missed_since=NOW - 900.1)
+    assert give_up(ended, NOW) == Emit(ev.Held(NOW, "one/apply", "unreachable", "nobody there"))
+    assert give_up(replace(ended, missed_since=NOW - 900), NOW) is None
+
+
+# -- commands ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_commands_mean() -> None:
+    s = at("two/bake", done=DONE)
+    text = "ended by sam; the records stay as they are"
+    keep = ev.Command(NOW, "keep", "sam")
+    assert asked(s, keep, NOW) == Emit(ev.Finishing(NOW, "aborted", text))
+    assert asked(replace(s, back=BOOK.steps[:1]), keep, NOW) == Emit(ev.Finishing(NOW, "rollback_failed", text))
+    for verb in ("abort", "rollback"):
+        command = ev.Command(NOW, verb, "sam")
+        assert asked(s, command, NOW) == Emit(ev.RollbackStarted(NOW, "two/bake", "command", "asked for by sam"))
+    over = replace(s, i=len(BOOK.steps))
+    assert asked(over, ev.Command(NOW, "rollback", "sam"), NOW).event.step == ""
+    ignored = ev.Command(NOW, "rollback", "the server ignored part of a message", "ignored")
+    assert asked(s, ignored, NOW) == Emit(
+        ev.RollbackStarted(NOW, "two/bake", "ignored", "the server ignored part of a message")
+    )
+
+
+# -- a lost lock ------------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_of_another_run_is_waited_for_until_its_time_is_over() -> None:
+    s = at("two/apply", done=DONE)
+    lost = ev.LockLost(NOW, "default", "x", int(NOW) + 100)
+    assert lock_lost(s, lost, NOW) == Wait(NOW + 30, "lock", "run x holds the lock of the zone", NOW + 100)
+    assert lock_lost(s, lost, NOW + 90).until == NOW + 100
+    assert lock_lost(s, lost, NOW + 99.9) is not None
+    assert lock_lost(s, lost, NOW + 100) is None
+
+
+def test_before_the_first_write_a_lock_of_another_run_ends_this_one() -> None:
+    lost = ev.LockLost(NOW, "default", "x", int(NOW) + 100)
+    assert lock_lost(at("one/lower_ttl"), lost, NOW) == Emit(ev.Finishing(NOW, "locked", "the lock is held by run x"))
