@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -19,18 +20,33 @@ class Clock(Protocol):
         ...
 
 
+def steady() -> float:
+    """Seconds since some moment, by a clock that nobody can set and that goes on while the machine is asleep.
+
+    Linux stops CLOCK_MONOTONIC in a suspend, and has CLOCK_BOOTTIME (clock_gettime(2)); elsewhere CLOCK_MONOTONIC goes
+    on, as POSIX has it, though Python's own `time.monotonic` may be another clock.
+    """
+    return time.clock_gettime(_STEADY) if _STEADY is not None else time.monotonic()
+
+
+_STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
 class SystemClock:
-    """The wall clock at creation, continued by the monotonic clock: a clock set back or forth later is ignored.
+    """The wall clock at creation, continued by a steady clock: a clock set back or forth later is ignored, and a
+    machine that was asleep knows how long.
 
     `bound` puts the provider's signed clock in its place, before the first decision: the clock that all machines share.
     """
 
-    def __init__(self) -> None:
-        self._base = time.time() - time.monotonic()
+    def __init__(self, wall: Callable[[], float] = time.time, elapsed: Callable[[], float] = steady) -> None:
+        self._wall = wall
+        self._elapsed = elapsed
+        self._base = wall() - elapsed()
 
     def now(self) -> float:
         """Seconds since 1970 UTC."""
-        return self._base + time.monotonic()
+        return self._base + self._elapsed()
 
     def bound(self, offset: float) -> None:
         """Take over the provider's clock, which is signed; `offset` is its time minus ours, in seconds.
@@ -38,7 +54,7 @@ class SystemClock:
         In both directions: a clock ahead would cut waits short, and a slow one would journal times that another
         machine, or this one once it is set right, takes for longer ago than they are.
         """
-        self._base = time.time() + offset - time.monotonic()
+        self._base = self._wall() + offset - self._elapsed()
 
     async def sleep_until(self, when: float) -> None:
         """Sleep in short naps: a suspended machine wakes to the right time."""

@@ -7,6 +7,7 @@ from dns_cutover.assembly.beginning import Surveyed, check_beginning, survey
 from dns_cutover.assembly.examining import Examined, Request, examine, examine_all
 from dns_cutover.assembly.importing import Imported, import_runs
 from dns_cutover.assembly.looking import Live, look, look_again, partitions
+from dns_cutover.assembly.notifying import senders, usable_senders
 from dns_cutover.assembly.scripts import scripts_for
 from dns_cutover.assembly.setting import LabOverrides, Setting
 from dns_cutover.assembly.wiring import live_lookup, ports, provider, resolver_endpoints, target_resolve
@@ -31,6 +32,8 @@ __all__ = [
     "provider",
     "resolver_endpoints",
     "scripts_for",
+    "senders",
     "survey",
     "target_resolve",
+    "usable_senders",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dns_cutover.assembly.setting import Setting
@@ -100,7 +101,13 @@ def target_resolve(book: Runbook, setting: Setting) -> Resolve:
 
 
 def ports(
-    book: Runbook, store: Store, setting: Setting, *, watcher: Watcher | None = None, allow_commands: bool = False
+    book: Runbook,
+    store: Store,
+    setting: Setting,
+    *,
+    watcher: Watcher | None = None,
+    allow_commands: bool = False,
+    pulse: Callable[[], None] | None = None,
 ) -> Ports:
     """Everything that the driver is given. Raises Unavailable, UsageError."""
     from dns_cutover.engine.ports import Ports
@@ -119,4 +126,5 @@ def ports(
         new_id=lambda: secrets.token_hex(8),
         runner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         watcher=watcher,
+        pulse=pulse,
     )

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dns_cutover.checks import plan_form, plan_names, plan_probes, plan_run, plan_sense, plan_text, plan_values
+from dns_cutover.checks import (
+    plan_form,
+    plan_names,
+    plan_notify,
+    plan_probes,
+    plan_run,
+    plan_sense,
+    plan_text,
+    plan_values,
+)
 from dns_cutover.checks.interface import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -13,4 +22,5 @@ CHECKS: tuple[Check, ...] = (
     *plan_text.CHECKS,
     *plan_probes.CHECKS,
     *plan_run.CHECKS,
+    *plan_notify.CHECKS,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from dataclasses import dataclass
@@ -62,8 +61,8 @@ def print_json(data: Any) -> None:
 
 def write_text(text: str) -> None:
     """A document on standard output, in UTF-8 whatever the locale is; what UTF-8 cannot hold as an escape."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.stdout.write(text)
 
 

@@ -1,4 +1,4 @@
-"""Driving a run from a terminal or a job: views, signals, and the exit code."""
+"""Driving a run from a terminal or a job: views, signals, notifications, and the exit code."""
 
 from __future__ import annotations
 
@@ -6,36 +6,76 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dns_cutover.cli.outlets import EventsOut, Fan, Screen, events_watcher, open_screen
+from dns_cutover.errors import CutoverError, Unavailable
+
 if TYPE_CHECKING:
     from dns_cutover.assembly import Setting
-    from dns_cutover.cli.break_glass import BreakGlass
     from dns_cutover.engine.actions import Wait
-    from dns_cutover.engine.events import Event
     from dns_cutover.engine.ports import BoundedClock, Watcher
     from dns_cutover.engine.state import RunState
-    from dns_cutover.lookup.interface import ResolverRow
+    from dns_cutover.notify.notifier import Notifier, Patience
     from dns_cutover.store.interface import Store
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """A signal asked to stop; nothing is in flight."""
+    """A signal asked to stop; nothing is in flight, and what happened is stored."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 
 
-class InterruptibleClock:
-    """A clock whose waits end when a signal came. Calls in flight are finished first: only waits are cut short."""
+class Stop:
+    """Whether a signal asked to stop, and which one."""
 
-    def __init__(self, inner: BoundedClock) -> None:
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.number = 0
+
+    def signal(self, number: int) -> None:
+        """The first time: stop after the call in flight. The second time: at once; still safe."""
+        if self.asked.is_set():
+            os._exit(128 + number)
+        self.number = number
+        self.asked.set()
+
+    def check(self) -> None:
+        """Raises Interrupted."""
+        if self.asked.is_set():
+            raise Interrupted(self.number)
+
+
+@contextmanager
+def signals() -> Iterator[Stop]:
+    """While a run is driven signals stop it in order. One that is ignored stays so: under nohup a run goes on when its
+    terminal is gone.
+    """
+    stop, loop = Stop(), asyncio.get_running_loop()
+    heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    for number in heard:
+        loop.add_signal_handler(number, stop.signal, number)
+    try:
+        yield stop
+    finally:
+        for number in heard:
+            loop.remove_signal_handler(number)
+
+
+class InterruptibleClock:
+    """A clock whose waits end when a signal came."""
+
+    def __init__(self, inner: BoundedClock, stop: Stop) -> None:
         self._inner = inner
-        self._stop = asyncio.Event()
-        self._number = 0
+        self._stop = stop
 
     def now(self) -> float:
         """Seconds UTC."""
@@ -45,105 +85,150 @@ class InterruptibleClock:
         """See SystemClock."""
         self._inner.bound(offset)
 
-    def interrupt(self, number: int) -> None:
-        """The first time: stop at the next wait. The second time: at once; still safe."""
-        if self._stop.is_set():
-            os._exit(128 + number)
-        self._number = number
-        self._stop.set()
-
     async def sleep_until(self, when: float) -> None:
         """Raises Interrupted."""
         sleeper = asyncio.ensure_future(self._inner.sleep_until(when))
-        stopper = asyncio.ensure_future(self._stop.wait())
+        stopper = asyncio.ensure_future(self._stop.asked.wait())
         try:
             await asyncio.wait({sleeper, stopper}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             sleeper.cancel()
             stopper.cancel()
-        if self._stop.is_set():
-            raise Interrupted(self._number)
+        self._stop.check()
 
 
-class Fan:
-    """Several watchers as one."""
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the runs that one process drives have in common. `scripts`: run id -> the folder in which the scripts are
+    kept that take the run back by hand.
+    """
 
-    def __init__(self, watchers: list[Watcher]) -> None:
-        self._watchers = watchers
-
-    def event(self, state: RunState, event: Event) -> None:
-        """To all."""
-        for w in self._watchers:
-            w.event(state, event)
-
-    def waiting(self, state: RunState, wait: Wait) -> None:
-        """To all."""
-        for w in self._watchers:
-            w.waiting(state, wait)
-
-    def resolvers(self, state: RunState, rows: tuple[ResolverRow, ...]) -> None:
-        """To all."""
-        for w in self._watchers:
-            w.resolvers(state, rows)
+    stop: Stop
+    patience: Patience
+    events: EventsOut | None = None
+    allow_commands: bool = False
+    scripts: Callable[[str], Path] | None = None
 
 
-async def drive_run(
-    state: RunState,
-    store: Store,
-    setting: Setting,
-    *,
-    wait: bool,
-    events: Path | None = None,
-    allow_commands: bool = False,
-    scripts: Path | None = None,
-) -> int:
+@contextmanager
+def session(
+    events: EventsOut | None, *, allow_commands: bool, scripts: Callable[[str], Path] | None = None
+) -> Iterator[Session]:
+    """For as long as this process drives runs."""
+    from dns_cutover.notify.notifier import Patience
+
+    try:
+        with signals() as stop:
+            yield Session(stop, Patience(), events, allow_commands, scripts)
+    finally:
+        if events is not None:
+            events.close()
+
+
+async def drive_run(state: RunState, store: Store, setting: Setting, one: Session, *, wait: bool) -> int:
     """Drive the run to its end, to a hold that needs a person, or to a signal; say so; return the exit code.
 
-    `scripts`: the folder in which the scripts are kept that take the run back by hand.
+    Raises LockHeld, Unavailable.
     """
     from dns_cutover.assembly import ports
     from dns_cutover.cli.break_glass import BreakGlass
     from dns_cutover.engine.driver import drive
+    from dns_cutover.report.summary import summary_text
 
-    glass = BreakGlass(scripts) if scripts is not None else None
+    glass = BreakGlass(one.scripts(state.run_id)) if one.scripts is not None else None
     if glass is not None:
         glass.write(state)
         sys.stderr.write(glass.complaint() or (glass.mention() if state.seq == 1 else ""))
-
-    clock = InterruptibleClock(setting.clock)
-    setting.clock = clock
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, clock.interrupt, number)
+    setting.clock = InterruptibleClock(setting.clock, one.stop)
     with ExitStack() as stack:
-        watcher = _watcher(stack, clock, events, glass)
-        wired = ports(state.book, store, setting, watcher=watcher, allow_commands=allow_commands)
+        screen = open_screen(stack, setting.clock.now)
+        watchers: list[Watcher] = [screen] if glass is None else [glass, screen]
+        if one.events is not None:
+            one.events.told = lambda text: screen.note(state.run_id, "events", text)
+            watchers.append(events_watcher(one.events))
+        notifier = await _notifier(state, store, setting, one, screen)
+        if notifier is not None:
+            watchers.append(notifier)
+        wired = ports(
+            state.book,
+            store,
+            setting,
+            watcher=Fan(watchers),
+            allow_commands=one.allow_commands,
+            pulse=one.stop.check,
+        )
         try:
-            state, waiting = await drive(state, wired, wait=wait)
+            async with _telling(notifier, one):
+                state, waiting = await drive(state, wired, wait=wait)
         except Interrupted as stop:
             stack.close()
             _say_interrupted(state.run_id, stop.number)
             sys.stderr.write(glass.mention() if glass is not None else "")
             return 128 + int(stop.number)
-    _say_end(state, waiting, glass)
+        except Unavailable as exc:
+            raise _and_resume(exc, state.run_id) from None
+    sys.stderr.write(summary_text(state, waiting, glass.kept if glass is not None else None))
     return exit_code(state, waiting)
 
 
-def _watcher(
-    stack: ExitStack, clock: InterruptibleClock, events: Path | None, glass: BreakGlass | None = None
-) -> Watcher:
-    from dns_cutover.report.plain import JsonLinesWatcher, PlainWatcher
-    from dns_cutover.report.terminal import TerminalWatcher, is_terminal, stderr_console
+async def tell_rest(state: RunState, store: Store, setting: Setting, one: Session) -> None:
+    """What nobody was told of a run that is over: the process that ended it may have died first."""
+    if not state.book.notify:
+        return
+    with ExitStack() as stack:
+        screen = open_screen(stack, setting.clock.now)
+        async with _telling(await _notifier(state, store, setting, one, screen), one):
+            pass
 
-    watchers: list[Watcher] = [glass] if glass is not None else []
-    if is_terminal():
-        watchers.append(stack.enter_context(TerminalWatcher(stderr_console(), clock.now)))
-    else:
-        watchers.append(PlainWatcher(sys.stderr, clock.now))
-    if events is not None:
-        out = sys.stdout if str(events) == "-" else stack.enter_context(events.open("a", encoding="utf-8"))
-        watchers.append(JsonLinesWatcher(out))
-    return Fan(watchers)
+
+async def _notifier(state: RunState, store: Store, setting: Setting, one: Session, screen: Screen) -> Notifier | None:
+    """Raises Unavailable if the journal cannot be read; whoever cannot be told is only warned of."""
+    if not state.book.notify:
+        return None
+    from dns_cutover.assembly import usable_senders
+    from dns_cutover.engine.driver import load_events
+    from dns_cutover.notify.notifier import Notifier
+
+    def warn(text: str) -> None:
+        screen.note(state.run_id, "notify", text)
+
+    usable, trouble = usable_senders(state.book, setting, allow_commands=one.allow_commands)
+    for exc in trouble:
+        warn(f"{exc.what}: the run goes on without it")
+    notifier = Notifier(state.run_id, usable, store, setting.clock, warn, rng=setting.rng)
+    notifier.begin(await load_events(state.run_id, store))
+    return notifier
+
+
+class _telling:
+    """While it is entered what was told is kept in the journal; leaving it waits a short time for the rest."""
+
+    def __init__(self, notifier: Notifier | None, one: Session) -> None:
+        self._notifier = notifier
+        self._one = one
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        if self._notifier is not None:
+            self._task = asyncio.create_task(self._notifier.keeping())
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._notifier is None or self._task is None:
+            return
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._notifier.close(self._one.patience)
+
+
+def _and_resume(exc: Unavailable, run_id: str) -> CutoverError:
+    """A store that is full or gone ends the driving, not the run: say how it goes on."""
+    return Unavailable(
+        exc.what,
+        f"{exc.why} Run {run_id} is kept as it was last stored, and from now on nobody watches it.",
+        (*exc.hints, f"dns-cutover resume {run_id}   go on, once that is repaired"),
+        exc.facts,
+    )
 
 
 def exit_code(state: RunState, waiting: Wait | None) -> int:
@@ -166,9 +251,3 @@ def _say_interrupted(run_id: str, number: int) -> None:
         f"{'':<14}dns-cutover rollback {run_id}       put everything back\n"
         f"{'':<14}dns-cutover abort {run_id} --keep   end the run, leave the records as they are\n"
     )
-
-
-def _say_end(state: RunState, waiting: Wait | None, glass: BreakGlass | None = None) -> None:
-    from dns_cutover.report.summary import summary_text
-
-    sys.stderr.write(summary_text(state, waiting, glass.kept if glass is not None else None))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 
@@ -27,6 +29,7 @@ from dns_cutover.cli import (
 )
 from dns_cutover.cli.common import Globals
 from dns_cutover.errors import CutoverError
+from dns_cutover.report.stream import LossyStream, NotingStream, let_go
 
 app = typer.Typer(
     name="dns-cutover",
@@ -69,6 +72,35 @@ def main(argv: list[str] | None = None) -> None:
     # A plan is a tree of many small values without cycles: looking for some after every 700 new ones costs a third of
     # the time that a large plan takes, and finds nothing.
     gc.set_threshold(500_000, 50, 50)
+    _open_descriptors()
+    before = sys.stdout, sys.stderr
+    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    out = NotingStream(before[0] or nowhere)
+    sys.stdout = cast("TextIO", out)
+    # What is said to people is lost with them: a run goes on when its terminal is dead or its pipe closed.
+    sys.stderr = cast("TextIO", LossyStream(before[1] or nowhere))
+    try:
+        code = _call(arguments, out)
+        lost = let_go(cast("TextIO", out))
+        if lost and code == 0:
+            code = _output_lost(lost)
+        let_go(before[1])
+    finally:
+        sys.stdout, sys.stderr = before
+        nowhere.close()
+    sys.exit(code)
+
+
+def _open_descriptors() -> None:
+    """What is opened later must not become standard output: a descriptor that was closed is nowhere from now on."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _call(arguments: list[str], out: NotingStream) -> int:
     try:
         code: Any = app(args=arguments, prog_name="dns-cutover", standalone_mode=False)
     except CutoverError as error:
@@ -80,13 +112,21 @@ def main(argv: list[str] | None = None) -> None:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:
-        # Whoever read the output is gone; the run, if there is one, is in its store.
-        sys.stderr.close()
-        code = 1
+    except OSError as exc:
+        return _output_lost(out.trouble) if out.trouble else _unexpected(exc, arguments)
     except Exception as exc:
         code = _unexpected(exc, arguments)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
+
+
+def _output_lost(reason: str) -> int:
+    """Whoever read the output may have had enough; a full disk is told."""
+    if reason != os.strerror(errno.EPIPE):
+        from dns_cutover.report.errors import error_text
+
+        hint = "free some space, or send the output elsewhere"
+        sys.stderr.write(error_text(CutoverError("the output could not be written", f"{reason}.", (hint,))))
+    return 1
 
 
 def _unexpected(exc: Exception, arguments: list[str]) -> int:

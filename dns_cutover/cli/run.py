@@ -47,9 +47,10 @@ def run(
 async def _run(
     options: Globals, source: Path, yes: bool, wait: bool, events: Path | None, allow_commands: bool, var: list[str]
 ) -> int:
-    from dns_cutover.assembly import Setting, examine, ports
+    from dns_cutover.assembly import Setting, examine, ports, senders
     from dns_cutover.cli.common import print_findings
-    from dns_cutover.cli.driving import drive_run
+    from dns_cutover.cli.driving import drive_run, session
+    from dns_cutover.cli.outlets import open_events
     from dns_cutover.cli.runbook_file import is_runbook
     from dns_cutover.engine.driver import create
     from dns_cutover.engine.events import Created
@@ -74,14 +75,14 @@ async def _run(
     run_id = secrets.token_hex(2)
     while await store.load(run_id):
         run_id = secrets.token_hex(3)
-    # Keys, addresses and probes are looked at before the run exists: what is wrong with them is told at once.
+    # Keys, addresses, probes and who is told are looked at before the run exists: what is wrong there is told at once.
     wired = ports(book, store, setting, allow_commands=allow_commands)
+    senders(book, setting, allow_commands=allow_commands)
+    out = open_events(events)
     state = await create(run_id, Created(setting.clock.now(), runbook_json(book), sha256, _person()), wired)
     sys.stderr.write(f"run {run_id}   dns-cutover status {run_id}\n")
-    scripts = options.scripts(run_id)
-    return await drive_run(
-        state, store, setting, wait=wait, events=events, allow_commands=allow_commands, scripts=scripts
-    )
+    with session(out, allow_commands=allow_commands, scripts=options.scripts) as one:
+        return await drive_run(state, store, setting, one, wait=wait)
 
 
 def _person() -> str:

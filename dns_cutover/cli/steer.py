@@ -66,30 +66,9 @@ def tick(
         raise UsageError("tick wants a run, or --all", "", ("dns-cutover tick RUN", "dns-cutover tick --all"))
     if run is not None:
         raise typer.Exit(_run(_drive(_options(context), run, None, None, events, allow_commands, wait=False)))
-    raise typer.Exit(_run(_tick_all(_options(context), events, allow_commands)))
+    from dns_cutover.cli.ticking import tick_all
 
-
-async def _tick_all(options: Globals, events: Path | None, allow_commands: bool) -> int:
-    """What is due in every run, one after the other. The exit code is that of the run that needs a person most."""
-    from dns_cutover.cli.find import all_runs
-    from dns_cutover.errors import CutoverError
-    from dns_cutover.report.errors import error_text
-
-    codes = [0]
-    for state in await all_runs(options.open()):
-        if state.final:
-            continue
-        try:
-            code = await _drive(options, state.run_id, None, None, events, allow_commands, wait=False)
-        except CutoverError as exc:  # one run's trouble must not keep the others waiting
-            sys.stderr.write(error_text(exc))
-            code = exc.exit_code
-        codes.append(code)
-    return max(codes, key=lambda code: _URGENT.index(code) if code in _URGENT else len(_URGENT))
-
-
-# Exit codes by how much they want somebody to look, the least first (DESIGN section 10).
-_URGENT = (0, 75, 8, 6, 5, 4, 3, 64, 1, 7)
+    raise typer.Exit(_run(tick_all(_options(context), events, allow_commands)))
 
 
 def rollback(
@@ -181,8 +160,9 @@ async def _drive(
     wait: bool = True,
 ) -> int:
     from dns_cutover.assembly import Setting
-    from dns_cutover.cli.driving import drive_run, exit_code
+    from dns_cutover.cli.driving import drive_run, exit_code, session, tell_rest
     from dns_cutover.cli.find import find_run
+    from dns_cutover.cli.outlets import open_events
     from dns_cutover.cli.run import _person
     from dns_cutover.engine.driver import append_command
 
@@ -192,10 +172,11 @@ async def _drive(
         if verb in ("rollback", "abort", "keep") and state.outcome not in ("rolled_back", "aborted"):
             raise _over(state)
         sys.stderr.write(f"run {state.run_id} is over: {state.outcome}\n")
+        with session(None, allow_commands=allow_commands) as one:
+            await tell_rest(state, store, Setting(), one)
         return exit_code(state, None)
+    out = open_events(events)
     if verb is not None and not (verb == "resume" and state.hold is None):
         state = await append_command(state, store, verb, by or _person(), "", time.time())
-    scripts = options.scripts(state.run_id)
-    return await drive_run(
-        state, store, Setting(), wait=wait, events=events, allow_commands=allow_commands, scripts=scripts
-    )
+    with session(out, allow_commands=allow_commands, scripts=options.scripts) as one:
+        return await drive_run(state, store, Setting(), one, wait=wait)

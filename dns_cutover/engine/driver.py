@@ -6,6 +6,7 @@ vanish at any of them (that is what `kill -9` is) and the next one goes on from 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -41,6 +42,10 @@ class UnknownRun(CutoverError):
     """No run of that id is in the store."""
 
     exit_code = 64
+
+
+class TakenOver(LockHeld):
+    """Another process drives the run."""
 
 
 @dataclass(slots=True)
@@ -86,8 +91,8 @@ class Journal:
         """Take in what other processes appended. Raises LockHeld if one of them drives the run now."""
         for envelope in await self.ports.store.load(self.state.run_id, self.state.seq):
             event = from_envelope(envelope)
-            if not isinstance(event, ev.Command):
-                raise LockHeld(
+            if not isinstance(event, ev.Command | ev.Told):
+                raise TakenOver(
                     f"another process drives run {self.state.run_id} now; this one stops",
                     "Two processes on one run could act on each other's half-done work.",
                     (f"dns-cutover status {self.state.run_id}   what it is doing",),
@@ -113,12 +118,15 @@ async def create(run_id: str, first: ev.Created, ports: Ports) -> RunState:
 async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[RunState, Wait | None]:
     """Do everything that is due; with `wait`, also wait, until the run ends or a hold needs a person.
 
-    Returns the state and, unless the run is over, what it waits for. Raises LockHeld, Unavailable.
+    Returns the state and, unless the run is over, what it waits for. Raises LockHeld, Unavailable, and what
+    `ports.pulse` raises.
     """
     journal = Journal(state, ports)
     if not state.final:
         await _bound_clock(journal)
     while True:
+        if ports.pulse is not None:
+            ports.pulse()
         action = decide(journal.state, ports.clock.now())
         if not journal.clock_proved and _needs_the_time(journal.state, action):
             if (missed := await _bound_clock(journal)) is not None:
@@ -240,3 +248,14 @@ async def append_command(state: RunState, store: Store, verb: ev.Verb, by: str, 
         if await store.append([to_envelope(state.run_id, state.seq, event)]):
             return evolve(state, event)
         state = fold(state.run_id, await load_events(state.run_id, store))
+
+
+async def append_told(run_id: str, store: Store, seq: int, told: Sequence[ev.Told]) -> int:
+    """Append what was told, from any process; the journal has at least `seq` entries. Returns how many it has then.
+
+    Raises Unavailable.
+    """
+    while True:
+        if await store.append([to_envelope(run_id, seq + n, e) for n, e in enumerate(told)]):
+            return seq + len(told)
+        seq += len(await store.load(run_id, seq))

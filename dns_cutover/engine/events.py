@@ -265,6 +265,20 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Whoever `target` names was told everything up to the event of the number `upto`, or (`lost`) it was given up.
+
+    Like a command it may come from any process, and after the last event.
+    """
+
+    ts: float
+    target: str
+    upto: int
+    lost: bool = False
+    type: Literal["told"] = "told"
+
+
+@dataclass(frozen=True, slots=True)
 class Finishing:
     """The outcome is decided; what is left is to give the locks back."""
 
@@ -302,6 +316,7 @@ Event: TypeAlias = (
     | Held
     | RollbackStarted
     | Command
+    | Told
     | Finishing
     | Finished
 )

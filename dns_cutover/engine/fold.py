@@ -10,7 +10,7 @@ from dns_cutover.engine import events as ev
 from dns_cutover.engine.fate import applied, conflicted, denied, lock_lost, missed, not_applied
 from dns_cutover.engine.rollback import way_back
 from dns_cutover.engine.seen import begin_tail, extended, observed, outlive, probed
-from dns_cutover.engine.state import NO_TOKENS, RunState, advance, changed
+from dns_cutover.engine.state import NO_TOKENS, RunState, advance, changed, with_items
 from dns_cutover.engine.steered import commanded
 from dns_cutover.runbook.codec import parse_runbook
 from dns_cutover.runbook.model import StepKind
@@ -104,6 +104,9 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
             )
         case ev.Command():
             return commanded(s, event)
+        case ev.Told():
+            upto = max(event.upto, s.told.get(event.target, -1))
+            return changed(s, told=with_items(s.told, [(event.target, upto)]))
         case ev.Finishing():
             return changed(s, outcome=event.outcome, why=event.why, hold=None)
         case ev.Finished():

@@ -43,7 +43,8 @@ class Watcher(Protocol):
 @dataclass(frozen=True, slots=True)
 class Ports:
     """`providers` by zone reference; `new_id` makes unguessable lower-case ids. A waiting driver looks for commands of
-    other processes every `poll` seconds.
+    other processes every `poll` seconds. `pulse` is called between actions, when everything that happened is stored: it
+    stops the driver by raising.
     """
 
     store: Store
@@ -55,3 +56,4 @@ class Ports:
     runner: str
     watcher: Watcher | None = None
     poll: float = 2.0
+    pulse: Callable[[], None] | None = None

@@ -42,6 +42,7 @@ class RunState:
     history of an RRset is not yet known, `longer` how long (seconds) caches keep a version of it that had a longer TTL
     than the plan knew. `left` stays foreign after a rollback; `unproven` says that a step of the way back could not be
     verified, `ignored` are RRsets that the server did not take back although it took the message.
+    `told` is up to which event each of the runbook's `notify` was told.
     """
 
     run_id: str
@@ -87,6 +88,7 @@ class RunState:
     outcome: ev.Outcome | None = None
     why: str = ""
     final: bool = False
+    told: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def steps(self) -> tuple[Step, ...]:

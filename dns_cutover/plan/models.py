@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, WithJsonSchema, field_validator, model_
 
 from dns_cutover.plan.change_models import ChangeConfig, Expect
 from dns_cutover.plan.memo import Memo
+from dns_cutover.plan.notify_models import MAX_NOTIFY, NotifyConfig, notify_names
 from dns_cutover.plan.probe_models import (
     CommandProbe,
     DnsProbe,
@@ -266,6 +267,8 @@ class Plan(Model):
     """How a run goes back."""
     safety: SafetyConfig = SafetyConfig()
     """Deliberate acts."""
+    notify: Annotated[tuple[NotifyConfig, ...], Field(max_length=MAX_NOTIFY)] = ()
+    """Who is told what the run does."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     """What is done, in order."""
 
@@ -288,6 +291,12 @@ class Plan(Model):
         if not self.zones and (self.zone is None or self.provider is None):
             raise ValueError("a plan has zone and provider, or zones")
         return self
+
+    @field_validator("notify")
+    @classmethod
+    def _named(cls, value: tuple[NotifyConfig, ...]) -> tuple[NotifyConfig, ...]:
+        notify_names(value)
+        return value
 
     def all_zones(self) -> dict[str, ZoneConfig]:
         """The zones by reference; the short form's reference is "default"."""

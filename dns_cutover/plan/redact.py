@@ -18,6 +18,7 @@ def shown_lines(doc: Document) -> tuple[str, ...]:
     spans: list[Place] = []
     for name in ("provider", "zones", "variables"):
         _collect(doc.data.get(name), _inner(doc.root, name), spans, name == "variables")
+    _collect_notify(_inner(doc.root, "notify"), doc.data.get("notify"), spans)
     stages = _inner(doc.root, "stages")
     for stage in stages.children if stages is not None and isinstance(stages.children, list) else ():
         probes = _inner(stage, "probes")
@@ -58,6 +59,16 @@ def _literals(value: Any, place: Place, spans: list[Place], *, top: bool) -> Non
             _literals(inner, inner_place, spans, top=False)
     elif value is not None:
         spans.append(place)
+
+
+def _collect_notify(place: Place | None, data: Any, spans: list[Place]) -> None:
+    """Webhooks' addresses are credentials as often as not; an address that a plan may hold is shown in its message."""
+    places = place.children if place is not None and isinstance(place.children, list) else ()
+    for item, inner in zip(data if isinstance(data, list) else (), places, strict=False):
+        if isinstance(item, dict) and isinstance(inner.children, dict):
+            for key in ("url", "secret", "routing_key"):
+                if key in inner.children:
+                    _literals(item.get(key), inner.children[key], spans, top=False)
 
 
 def _collect_probes(place: Place | None, spans: list[Place]) -> None:

@@ -30,7 +30,7 @@ def narrate(s: RunState, event: ev.Event) -> Line | None:
     match event:
         case ev.Created():
             return Line("INFO", "proved", "start", f"runbook {event.sha256[:12]}, by {event.by}")
-        case ev.Claimed() | ev.Intent() | ev.Resolvers() | ev.Finishing():
+        case ev.Claimed() | ev.Intent() | ev.Resolvers() | ev.Finishing() | ev.Told():
             return None
         case ev.Burning():
             return Line("WARN", "mind", "lock", "a reply is missing: making that message impossible first")

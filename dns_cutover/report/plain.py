@@ -64,6 +64,10 @@ class PlainWatcher:
     def resolvers(self, state: RunState, rows: tuple[ResolverRow, ...]) -> None:
         """Nothing: the counts are in the convergence lines."""
 
+    def note(self, run_id: str, tag: str, text: str) -> None:
+        """A warning that is no event of the run."""
+        self._line(self._now(), run_id, "WARN", tag, text)
+
 
 class JsonLinesWatcher:
     """`--events`: the journal as JSON lines, with level and message for readers."""

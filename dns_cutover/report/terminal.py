@@ -14,7 +14,7 @@ from dns_cutover.engine.events import Event
 from dns_cutover.engine.state import RunState
 from dns_cutover.lookup.interface import ResolverRow
 from dns_cutover.report.block import View, run_block
-from dns_cutover.report.narrate import narrate
+from dns_cutover.report.narrate import Line, narrate
 from dns_cutover.report.stream import is_terminal, wants_ascii
 from dns_cutover.report.words import clock, local_zone, mark, safe
 
@@ -70,12 +70,17 @@ class TerminalWatcher:
         if self._state is not None and state.step is not self._state.step:
             self._rows = ()
         self._state, self._wait = state, None
-        line = narrate(state, event)
-        if line is None:
-            return
+        if (line := narrate(state, event)) is not None:
+            self._line(event.ts, line)
+
+    def note(self, run_id: str, tag: str, text: str) -> None:
+        """A permanent line for a warning that is no event of the run."""
+        self._line(self._now(), Line("WARN", "mind", tag, text))
+
+    def _line(self, ts: float, line: Line) -> None:
         style = _LEVELS[line.level]
         text = Text.assemble(
-            (clock(event.ts, self._now(), self._zone), "dim"),
+            (clock(ts, self._now(), self._zone), "dim"),
             " ",
             (mark(line.mark, ascii_only=self._ascii), style),
             f" {safe(line.tag):<18} ",

@@ -31,6 +31,8 @@ def _adapter() -> TypeAdapter[Runbook]:
 def runbook_data(book: Runbook) -> dict[str, Any]:
     """The runbook as JSON data."""
     data: dict[str, Any] = _adapter().dump_python(book, mode="json")
+    if not book.notify:
+        del data["notify"]  # a runbook that was agreed on before there were notifications keeps its hash
     return data
 
 

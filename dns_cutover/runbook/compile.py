@@ -8,6 +8,7 @@ from dataclasses import replace
 from dns_cutover.lookup.interface import Accept
 from dns_cutover.plan.expand import PlannedChange, expand_changes, unchanged_keys
 from dns_cutover.plan.models import Plan, Stage
+from dns_cutover.plan.notify_models import NotifyBase, notify_names
 from dns_cutover.plan.probes import probe_spec
 from dns_cutover.probes.interface import ProbeSpec
 from dns_cutover.records import Change, Edit, RRsetKey
@@ -17,6 +18,7 @@ from dns_cutover.runbook.model import (
     Confirm,
     Convergence,
     Exposure,
+    Notify,
     RollbackPolicy,
     Runbook,
     Seen,
@@ -45,6 +47,7 @@ def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Ma
         steps=tuple(c.steps),
         seen=_seen(plan, live),
         allow=tuple(sorted(plan.safety.allow)),
+        notify=_notify(plan),
         rollback=RollbackPolicy(
             automatic=plan.rollback.automatic,
             scope=plan.rollback.scope,
@@ -55,6 +58,14 @@ def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Ma
         ),
         floors=tuple(plan.ttl.resolver_floor),
         client_floor=plan.ttl.client_floor,
+    )
+
+
+def _notify(plan: Plan) -> tuple[Notify, ...]:
+    common = {*NotifyBase.model_fields, "type"}
+    return tuple(
+        Notify(name, c.type, c.on, c.model_dump(mode="json", exclude=common, exclude_none=True))
+        for name, c in zip(notify_names(plan.notify), plan.notify, strict=True)
     )
 
 

@@ -161,6 +161,18 @@ class RollbackPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told of the run. `on` has the kinds of notification, `options` what is particular to `type`, as the plan
+    has it (secrets only as references).
+    """
+
+    name: str
+    type: str
+    on: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Runbook:
     """Everything one run needs, with pinned images. `floors` and `client_floor` are R1, R2, … and F (seconds).
 
@@ -180,6 +192,7 @@ class Runbook:
     grace: float = 600.0
     seen: tuple[Seen, ...] = ()
     allow: tuple[str, ...] = ()
+    notify: tuple[Notify, ...] = ()
     schema: Literal["dns-cutover/runbook/1"] = "dns-cutover/runbook/1"
 
     def zone(self, ref: str) -> ZoneInfo:
