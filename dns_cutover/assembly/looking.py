@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dns_cutover.plan.models import LookupConfig
     from dns_cutover.plan.zone_models import ProviderConfig
     from dns_cutover.providers.interface import Guarantees
-    from dns_cutover.records import Change, RRsetKey
+    from dns_cutover.records import RRsetKey
     from dns_cutover.runbook.compiling import LiveFacts
     from dns_cutover.runbook.model import Runbook, ZoneInfo
 
@@ -178,18 +179,27 @@ def _zone_info(loaded: LoadedPlan, ref: str, name: str, view: LiveView) -> ZoneI
 
 def promises(config: ProviderConfig) -> Guarantees | None:
     """What a provider promises; None where this version cannot write to it. Needs no secret."""
-    if config.type != "rfc2136":
-        return None
-    from dns_cutover.providers.rfc2136.provider import guarantees
+    if config.type == "rfc2136":
+        from dns_cutover.providers.rfc2136.provider import guarantees
 
-    return guarantees(config.propagation_bound)
+        return guarantees(config.propagation_bound)
+    if config.type == "route53":
+        from dns_cutover.providers.route53.provider import guarantees as of_route53
+
+        return of_route53()
+    return None
 
 
 def partitions(facts: LiveFacts) -> dict[str, Any]:
     """How each zone's provider groups changes into messages; needs no secret."""
+    return {zone.ref: _partition(zone) for zone in facts.zones}
+
+
+def _partition(zone: ZoneInfo) -> Any:
+    if zone.provider["type"] == "route53":
+        from dns_cutover.providers.route53.size import partition_changes as into_batches
+
+        return partial(into_batches, zone=zone.name)
     from dns_cutover.providers.rfc2136.size import partition_changes
 
-    def split(changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
-        return partition_changes(changes)
-
-    return {zone.ref: split for zone in facts.zones}
+    return partition_changes

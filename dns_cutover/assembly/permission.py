@@ -35,7 +35,7 @@ async def permissions(loaded: LoadedPlan, setting: Setting) -> Permissions:
     offered = _offered(loaded)
     for ref, name in zone_names(loaded.plan).items():
         zone = _zone(loaded, ref, name)
-        if zone is None:
+        if zone is None or zone.provider["type"] != "rfc2136":
             continue
         try:
             backend = provider(zone, setting)

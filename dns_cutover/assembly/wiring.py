@@ -49,8 +49,13 @@ def live_lookup(book: Runbook, setting: Setting) -> LiveLookup:
 def provider(zone: ZoneInfo, setting: Setting) -> Provider:
     """Where the zone is written. Reads its secret. Raises Unavailable, UsageError, Refused."""
     config = zone.provider
+    if config["type"] == "route53" and setting.lab is None:
+        from dns_cutover.providers.route53 import config as route53
+
+        return route53.from_config(zone.ref, zone.name, config, rng=setting.rng)
     if config["type"] != "rfc2136":
-        raise UsageError(f"the provider {config['type']} is not available in this version", "", ("available: rfc2136",))
+        why = "available: rfc2136, route53"
+        raise UsageError(f"the provider {config['type']} is not available in this version", "", (why,))
     from dns_cutover.providers.rfc2136.config import from_config
     from dns_cutover.providers.secret import Secret, read_secret
 

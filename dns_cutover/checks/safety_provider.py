@@ -62,7 +62,7 @@ def too_large(subject: Subject) -> Iterator[Spot]:
     "error",
     "the provider is not available in this version",
     why="A plan that cannot be run is found now, and not on the day.",
-    hint="available: rfc2136",
+    hint="available: rfc2136, route53",
     source="DNS UPDATE, RFC 2136",
     fires=Example("provider: {type: manual}\n" + _REPLACE),
     silent=Example(_REPLACE),
@@ -125,6 +125,30 @@ def no_compare_and_swap(subject: Subject) -> Iterator[Spot]:
         if not promised.compare_and_swap:
             message = f"{who} cannot compare and swap: it is read before each write, and overwrites what comes between"
             yield Spot(subject.zone_path(ref, "provider", "type"), message)
+
+
+@check(
+    "DC417",
+    "warning",
+    "the NS set of the apex is overwritten without a condition",
+    why="What somebody else wrote there between the last look and the write would be lost without a word.",
+    hint="see that nobody else changes the name servers during the run",
+    source="Route 53 API Reference, ChangeResourceRecordSets: the apex NS set cannot be deleted, only upserted",
+    fires=Example(
+        "provider: {type: route53}\n"
+        + _stage('{name: "@", type: NS, from: [ns1.a.test., ns2.a.test.], to: [ns1.b.test., ns2.b.test.]}')
+    ),
+    silent=Example("provider: {type: route53}\n" + _REPLACE),
+)
+def blind_apex(subject: Subject) -> Iterator[Spot]:
+    """Route 53 compares before it replaces: an exact DELETE and a CREATE in one batch. The NS set of a zone's apex
+    cannot be deleted, so that it is replaced by UPSERT, which asks nothing. The lock still keeps other runs out.
+    """
+    for c in subject.changes:
+        promised = subject.guarantees.get(c.key.zone)
+        apex = c.key.owner == subject.names[c.key.zone] and c.key.rdtype == "NS"
+        if apex and promised is not None and not promised.apex_ns_swap:
+            yield c.spot(f"{c.label} is overwritten without a condition", attribute="type")
 
 
 @check(
@@ -226,6 +250,7 @@ CHECKS = (
     no_such_provider,
     unwritable_type,
     no_compare_and_swap,
+    blind_apex,
     not_atomic,
     not_fenced,
     gap,

@@ -33,7 +33,7 @@ from dns_cutover.engine.state import RunState
 from dns_cutover.engine.write import change_lock, resolve, write_step
 from dns_cutover.errors import CutoverError, LockHeld
 from dns_cutover.probes.interface import Verdict
-from dns_cutover.providers.interface import Guards, Refused
+from dns_cutover.providers.interface import Guards, Receipt, Refused, Unreachable
 from dns_cutover.runbook.model import Step, StepKind
 from dns_cutover.store.interface import Store
 
@@ -191,9 +191,9 @@ async def _perform(journal: Journal, action: Action) -> None:
         case Resolve():
             await resolve(journal)
         case Observe(step, before):
-            keys = [e.key for e in step.edits]
-            looked = await ports.lookup.authoritative(keys)
-            await journal.put(observed(journal.state, step, looked, ports.clock.now(), before=before))
+            if before or await _settled(journal, step):
+                looked = await ports.lookup.authoritative([e.key for e in step.edits])
+                await journal.put(observed(journal.state, step, looked, ports.clock.now(), before=before))
         case Baseline(step):
             await _baseline(journal, step)
         case AskResolvers(step):
@@ -210,6 +210,28 @@ async def _perform(journal: Journal, action: Action) -> None:
             raise AssertionError(action)
         case _:
             assert_never(action)
+
+
+async def _settled(journal: Journal, step: Step) -> bool:
+    """Whether providers that can tell say that all of their servers have the step's writes: an anycast address shows
+    one server of many.
+    """
+    ports, s = journal.ports, journal.state
+    for zone in dict.fromkeys(e.key.zone for e in step.edits):
+        provider = ports.providers[zone]
+        if not provider.guarantees.sync_wait:
+            continue
+        try:
+            settled = await provider.settled(Receipt((), 0, s.changes.get(zone, "")))
+        except (Unreachable, Refused) as exc:
+            await journal.put(ev.Missed(ports.clock.now(), step.id, exc.what, exc.why, exc.hints))
+            return False
+        if not settled:
+            name = f"the provider of {s.book.zone(zone).name}"
+            late = ev.ServerTrouble(name, "", False, "has not brought the change to all of its servers yet")
+            await journal.put(ev.Observed(ports.clock.now(), step.id, s.servers, (late,), ()))
+            return False
+    return True
 
 
 async def _baseline(journal: Journal, step: Step) -> None:

@@ -73,13 +73,18 @@ class Burning:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The message was applied; `ignored` RRsets were left alone by the server nevertheless."""
+    """The message was applied; `ignored` RRsets were left alone by the server nevertheless.
+
+    `change` is what the provider calls it, by which it is asked whether all of its servers have it; empty where that
+    is not known.
+    """
 
     ts: float
     step: str
     op: str
     ignored: tuple[RRsetKey, ...]
     serial: int
+    change: str = ""
     type: Literal["applied"] = "applied"
 
 

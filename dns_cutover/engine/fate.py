@@ -33,6 +33,7 @@ def applied(s: RunState, event: ev.Applied) -> RunState:
     if intent.purpose not in ("write", "undo"):
         return s
     took = tuple(c for c in intent.changes if c.key not in event.ignored)
+    s = changed(s, changes=with_items(s.changes, [(intent.zone, event.change)]))
     # Not from the serial that was found afterwards: a message whose reply was missed may have been applied long before.
     s = changed(s, serials=with_items(s.serials, ((c.key, intent.serial) for c in intent.changes)))
     if step is None or step.id != intent.step:
@@ -65,6 +66,7 @@ def lock_lost(s: RunState, event: ev.LockLost) -> RunState:
     s = changed(s, pending=None, burns=(), tokens=without(s.tokens, (event.zone,)), lock_lost=event, misses=0)
     if intent is None or step is None or step.id != intent.step or not event.took:
         return s
+    s = changed(s, changes=with_items(s.changes, [(intent.zone, "")]))
     took = tuple(c for c in intent.changes if c.key in event.took)
     complete = len(took) == sum(c.before != c.after for c in intent.changes)
     if intent.purpose == "write":

@@ -41,8 +41,8 @@ class RunState:
     round was. `dead` is until when caches may hold what was replaced, `serials` from which zone serial on the
     history of an RRset is not yet known, `longer` how long (seconds) caches keep a version of it that had a longer TTL
     than the plan knew. `left` stays foreign after a rollback; `unproven` says that a step of the way back could not be
-    verified, `ignored` are RRsets that the server did not take back although it took the message.
-    `told` is up to which event each of the runbook's `notify` was told.
+    verified, `ignored` are RRsets that the server did not take back although it took the message. `told` is up to which
+    event each of the runbook's `notify` was told, `changes` what its provider calls the last write to a zone.
     """
 
     run_id: str
@@ -82,6 +82,7 @@ class RunState:
     left: tuple[ev.Foreign, ...] = ()
     unproven: bool = False
     ignored: tuple[RRsetKey, ...] = ()
+    changes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     confirmed: frozenset[str] = frozenset()
     declined: str = ""
     exposed_since: float | None = None

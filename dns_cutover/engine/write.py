@@ -213,7 +213,9 @@ async def _send(journal: Journal, provider: Provider) -> None:
         token = intent.held if _ours(journal, intent) else None
         await journal.put(ev.NotApplied(now, intent.step, intent.op, token, "unreachable", exc.what), missed)
     else:
-        await journal.put(ev.Applied(clock.now(), intent.step, intent.op, receipt.ignored, receipt.serial))
+        await journal.put(
+            ev.Applied(clock.now(), intent.step, intent.op, receipt.ignored, receipt.serial, receipt.change)
+        )
 
 
 def _still_fits(journal: Journal, conflict: Conflict) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
@@ -61,17 +62,48 @@ class Rfc2136Config(Model):
     """How long after a write a server that cannot be observed may still serve the old version."""
 
 
+class AssumeRole(Model):
+    """A role of this or another AWS account that is taken for the run."""
+
+    role_arn: str = Field(pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", max_length=2048)
+    """The role's ARN."""
+    external_id: str | None = Field(None, min_length=2, max_length=1224)
+    """What the role's trust policy asks for, where it asks for an external id. It is not a secret."""
+    session_name: str | None = Field(None, pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$")
+    """How the session is called in CloudTrail; dns-cutover by default."""
+
+
+def _zone_id(value: str) -> str:
+    return value.removeprefix("/hostedzone/")
+
+
+def _endpoint(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("an endpoint is http:// or https:// and a host, without a user name")
+    return value
+
+
 class Route53Config(Model):
     """Amazon Route 53."""
 
     type: Literal["route53"]
     """Amazon Route 53."""
-    zone_id: str | None = None
-    """The hosted zone's id, where the name alone does not tell."""
-    profile: str | None = None
-    """The profile of the AWS configuration."""
-    region: str | None = None
-    """The AWS region."""
+    zone_id: Annotated[str, AfterValidator(_zone_id), Field(pattern=r"^(/hostedzone/)?Z[A-Z0-9]{1,31}$")] | None = None
+    """The hosted zone's id, where the name alone does not tell: several zones may have one name."""
+    private: bool | None = None
+    """Whether the private or the public zone of that name is meant; either, where there is one only."""
+    profile: str | None = Field(None, min_length=1)
+    """The profile of the AWS configuration; the AWS credential chain's own choice by default."""
+    region: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")
+    """The AWS region; Route 53 has one endpoint for all of a partition."""
+    assume_role: AssumeRole | None = None
+    """A role that is taken for the run, for zones of another account."""
+    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """The address of another server with the same interface, for tests and private endpoints."""
+    propagation_bound: Duration = 60.0
+    """How long after a write a name server may still serve the old version. Counts only where the reply was lost and
+    Route 53 cannot be asked whether all of its servers have the change."""
 
 
 class OctodnsConfig(Model):

@@ -36,6 +36,7 @@ class Guarantees:
     apex_ns: bool
     min_ttl: int
     max_batch: int  # octets or records of one atomic message; how they count is the provider's matter
+    apex_ns_swap: bool = True  # compare and swap holds for the NS set of the apex too
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,14 @@ class ChangeSet:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The message was applied. `ignored`: RRsets that the server silently left as they were. `serial`: after it."""
+    """The message was applied. `ignored`: RRsets that the server silently left as they were. `serial`: after it.
+
+    `change` is what the provider calls it, where it gives changes names; empty where that is not known.
+    """
 
     ignored: tuple[RRsetKey, ...]
     serial: int
+    change: str = ""
 
 
 class ProviderError(CutoverError):

@@ -33,6 +33,8 @@ def guarantee_words(book: Runbook, zone: ZoneInfo) -> Iterator[Said]:
         yield "proved", "compare and swap", f"values are checked by the server{ttl}"
     else:
         yield "mind", "compare and swap", "no: what somebody else writes between reading and writing is lost"
+    if not g.apex_ns_swap and _apex_ns(book, zone):
+        yield "mind", "apex NS", "overwritten without a condition: what somebody else writes there meanwhile is lost"
     if not g.sees_ttl:
         yield "mind", "sees TTL", "no: a TTL that somebody else changes is not seen"
     if g.fenced:
@@ -62,6 +64,11 @@ def _atomic(book: Runbook, zone: ZoneInfo) -> Said:
     if several:
         return "mind", "atomic", f"each message is, but {', '.join(several)} needs several"
     return "proved", "atomic", "each stage is one message"
+
+
+def _apex_ns(book: Runbook, zone: ZoneInfo) -> bool:
+    edits = [e for step in book.steps for e in step.edits if e.key.zone == zone.ref]
+    return any(e.key.owner == zone.name and e.key.rdtype == "NS" for e in edits)
 
 
 def _swaps_alias(book: Runbook, zone: ZoneInfo) -> bool:

@@ -98,7 +98,7 @@ def _applied(s: RunState, event: ev.Applied) -> Line | None:
             return None
         what = ", ".join(s.book.label(e.key) for e in step.edits) or "nothing"
         done = "TTL restored" if step.kind is StepKind.RESTORE_TTL else "put back"
-        return Line("UNDO", "undone", _tag(event.step), f"{what}: {done} in one message, serial {event.serial}")
+        return Line("UNDO", "undone", _tag(event.step), f"{what}: {done} in one message{_serial(event)}")
     if written is None or s.pending is not None:
         return None
     if not written.changes:
@@ -107,7 +107,14 @@ def _applied(s: RunState, event: ev.Applied) -> Line | None:
     more = f"; and {len(written.changes) - 4} more" if len(written.changes) > 4 else ""
     if event.ignored:
         return Line("FAIL", "failed", _tag(event.step), f"the server ignored {plural(len(event.ignored), 'change')}")
-    return Line("OK", "proved", _tag(event.step), f"{text}{more}, one message, serial {event.serial}")
+    return Line("OK", "proved", _tag(event.step), f"{text}{more}, one message{_serial(event)}")
+
+
+def _serial(event: ev.Applied) -> str:
+    """Where serials say nothing there is none; a provider may have a name for the change instead."""
+    if event.serial:
+        return f", serial {event.serial}"
+    return f", change {event.change}" if event.change else ""
 
 
 def change_words(s: RunState, change: Change) -> str:

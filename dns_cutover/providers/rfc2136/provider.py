@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
+from dns_cutover.providers.clock import clock_offset
 from dns_cutover.providers.interface import (
     LOCK_LABEL,
     ChangeSet,
@@ -271,17 +272,6 @@ class Rfc2136Provider:
             "Every run marks its writes with a TXT record at that name, and nothing else can stand there.",
             (f"{self._place.dig} ANY {self.lock_owner}   move it away, then run the same command again",),
         )
-
-
-def clock_offset(server_time: float | None, started: float, ended: float) -> float | None:
-    """The server's clock minus ours in seconds, None if it does not tell.
-
-    TSIG has whole seconds, and the reply was signed at some time between `started` and `ended`: only more than that is
-    a difference. Of what is possible the earliest counts, since a wait must not end too soon.
-    """
-    if server_time is None:
-        return None
-    return 0.0 if started - 1 < server_time <= ended else server_time - ended
 
 
 def _token(rrset: RRset | None) -> Token | None:

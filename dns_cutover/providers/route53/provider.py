@@ -1,0 +1,327 @@
+"""The decisions of the Route 53 provider: what a batch is tied to, and what its reply means.
+
+No asyncio and no boto3 here: it awaits a small transport with plain values, so that a simulation can stand in for AWS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from dns_cutover.providers.interface import (
+    LOCK_LABEL,
+    ChangeSet,
+    Conflict,
+    Fence,
+    FenceLost,
+    Guarantees,
+    Guards,
+    Receipt,
+    Refused,
+    Token,
+    Unreachable,
+    ZoneMoved,
+)
+from dns_cutover.providers.route53.batch import Place, blindly, build, to_rrset
+from dns_cutover.providers.route53.message import Failure, RecordSet, Transport
+from dns_cutover.providers.route53.pacing import Pace
+from dns_cutover.providers.route53.reading import Reader
+from dns_cutover.providers.route53.refusal import Where, failure, swap_failed
+from dns_cutover.providers.route53.size import MAX_CHARACTERS, MAX_RECORDS, partition_changes, weight
+from dns_cutover.records import Change, InvalidName, Mismatch, RRset, RRsetKey, absolute_name, text_strings
+
+# "Changes generally propagate to all Route 53 name servers within 60 seconds" (GetChange): counts only where the id of
+# a change is not known, since the reply to it was lost.
+USUALLY_INSYNC = 60.0
+FIRST_LOOK, LONGEST_LOOK = 1.0, 16.0  # seconds between two GetChange, doubled each time
+
+
+def guarantees() -> Guarantees:
+    """What Route 53 promises. Its name servers need no bound: GetChange tells when all of them have a change."""
+    return Guarantees(
+        atomic=True,
+        replace_type=True,
+        compare_and_swap=True,
+        fenced=True,
+        sees_ttl=True,
+        history=False,
+        single_writer=False,
+        sync_wait=True,
+        propagation_bound=0.0,
+        serial="none",
+        weighted=False,
+        apex_ns=True,
+        min_ttl=0,
+        max_batch=MAX_RECORDS,
+        apex_ns_swap=False,
+    )
+
+
+@dataclass(slots=True)
+class Settling:
+    """One change on its way to the name servers. `due`: when GetChange is asked next, seconds UTC. `unknown`: it cannot
+    be asked, since the id was lost with the reply or is no longer known.
+    """
+
+    change: str
+    began: float
+    due: float
+    insync: bool = False
+    unknown: bool = False
+    delay: float = FIRST_LOOK
+
+
+class Route53Provider:
+    """One hosted zone. Implements `providers.interface.Provider`.
+
+    `zone_ref` is the zone's name in the plan, `zone` its absolute name, `now` the clock that Route 53's is compared
+    with (seconds UTC). `pace` is shared by all zones of one account. `unknown_after`: how many seconds after a change
+    whose id was lost all name servers are taken to have it.
+    """
+
+    def __init__(
+        self,
+        zone_ref: str,
+        zone: str,
+        transport: Transport,
+        now: Callable[[], float],
+        pace: Pace,
+        *,
+        where: Where | None = None,
+        unknown_after: float = USUALLY_INSYNC,
+    ) -> None:
+        self.zone_ref = zone_ref
+        self.zone = zone
+        self.lock_owner = f"{LOCK_LABEL}.{zone}" if zone != "." else f"{LOCK_LABEL}."
+        self.guarantees = guarantees()
+        self._where = where or Where(zone)
+        self._reader = Reader(transport, self._where, pace, now)
+        self._now = now
+        self._spelled: dict[Place, RecordSet] = {}
+        self._unknown_after = unknown_after
+        self._settling: Settling | None = None
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    async def guards(self, keys: Collection[RRsetKey]) -> Guards:
+        """See the interface. There is no SOA to go by: its serial stays the same whatever changes."""
+        self._check_keys(keys)
+        blocked = self._unlockable()
+        owners = {k.owner for k in keys} | (set() if blocked else {self.lock_owner})
+        found = await self._reader.read(owners)
+        token = None
+        if not blocked:
+            token, blocked = self._lock(found)
+        return Guards(token, blocked, "", 0, self._rrsets(keys, found), self._reader.offset)
+
+    async def read(self, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, RRset | None]:
+        """See the interface."""
+        self._check_keys(keys)
+        return self._rrsets(keys, await self._reader.read({k.owner for k in keys}))
+
+    async def history(self, since_serial: int, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, int] | None:
+        """Route 53 keeps no history; a TTL that changed between reading and writing fails the write."""
+        return None
+
+    async def settled(self, receipt: Receipt) -> bool:
+        """See the interface. GetChange is asked after 1, 2, 4 … s, whenever this is called."""
+        at, now = self._settling, self._now()
+        if at is None or at.change != receipt.change or now < at.began:
+            at = self._settling = Settling(receipt.change, now, now, unknown=not receipt.change)
+        if at.unknown:
+            at.insync = at.insync or now >= at.began + self._unknown_after
+        if at.insync or at.unknown or now < at.due:
+            return at.insync
+        insync = await self._reader.settled(receipt.change)
+        at.unknown = insync is None
+        at.insync = bool(insync)
+        at.due, at.delay = self._now() + at.delay, min(LONGEST_LOOK, at.delay * 2)
+        return at.insync
+
+    def partition(self, changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
+        """See the interface."""
+        return partition_changes(changes, self.zone)
+
+    def _rrsets(
+        self, keys: Collection[RRsetKey], found: Mapping[tuple[str, str], list[RecordSet]]
+    ) -> dict[RRsetKey, RRset | None]:
+        return {k: self._rrset(k, found.get((k.owner, k.rdtype), [])) for k in keys}
+
+    def _rrset(self, key: RRsetKey, there: list[RecordSet]) -> RRset | None:
+        place = (key.owner, key.rdtype, key.set_id)
+        self._spelled.pop(place, None)
+        if not there:
+            return None
+        kinds = sorted({kind for r in there if (kind := routing(r))})
+        if kinds:
+            raise Refused(
+                f"{key.label(self.zone)} is {', '.join(kinds)} at Route 53",
+                "Only simple record sets are changed: members and aliases of others must not be lost.",
+                ("take the record out of the plan, or make it a simple one first",),
+            )
+        self._spelled[place] = there[0]
+        return to_rrset(there[0])
+
+    def _lock(self, found: Mapping[tuple[str, str], list[RecordSet]]) -> tuple[Token | None, str]:
+        """The token, and what stands in the way of one."""
+        place = (self.lock_owner, "TXT", "")
+        self._spelled.pop(place, None)
+        for rdtype, what in (("CNAME", "a CNAME"), ("NS", "a delegation")):
+            if (self.lock_owner, rdtype) in found:
+                return None, f"{what} stands in the way of the lock at {self.lock_owner}"
+        there = found.get((self.lock_owner, "TXT"), [])
+        if not there:
+            return None, ""
+        rrset = to_rrset(there[0]) if len(there) == 1 and not routing(there[0]) else None
+        token = _token(rrset)
+        if token is None:
+            return None, f"there is a TXT at {self.lock_owner} that is no lock"
+        self._spelled[place] = there[0]
+        return token, ""
+
+    def _unlockable(self) -> str:
+        try:
+            absolute_name(self.lock_owner)
+        except InvalidName:
+            return f"the name of the zone is so long that there is no room for {LOCK_LABEL} below it"
+        return ""
+
+    def _check_keys(self, keys: Collection[RRsetKey]) -> None:
+        for key in keys:
+            if key.zone != self.zone_ref:
+                raise ValueError(f"{key.owner} {key.rdtype} belongs to zone {key.zone}, not to {self.zone_ref}")
+            if key.set_id:
+                raise Refused(
+                    f"{key.label(self.zone)} cannot be changed by this version",
+                    "Only simple record sets are changed.",
+                    ("take the set identifier out of the plan",),
+                )
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    async def apply(self, changes: ChangeSet, fence: Fence | None) -> Receipt:
+        """See the interface. `changes.soa` says nothing here: a batch is tied to TTLs as it is to values."""
+        self._check_keys([c.key for c in changes.changes])
+        self._check_apex(changes.changes)
+        batch = build(self.zone, self.lock_owner, changes, fence, self._spelled)
+        if not batch:
+            return Receipt((), 0)
+        self._check_size(weight(batch))
+        self._settling = None
+        reply = await self._reader.write(batch, _comment(fence))
+        if isinstance(reply, Failure):
+            return await self._why_not(changes, fence, reply)
+        now = self._now()
+        self._settling = Settling(reply.change, now, now + FIRST_LOOK, reply.insync, delay=2 * FIRST_LOOK)
+        return await self._read_back(changes, fence, reply.change)
+
+    def _check_apex(self, changes: tuple[Change, ...]) -> None:
+        for c in changes:
+            if blindly(self.zone, c) and c.after is None:
+                raise Refused(
+                    f"the {c.key.rdtype} of {self.zone} cannot be deleted",
+                    "A hosted zone always has its SOA and at least one NS.",
+                    ("replace it by another value",),
+                )
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        if size[0] > MAX_RECORDS or size[1] > MAX_CHARACTERS:
+            raise Refused(
+                f"the changes do not fit one batch: {size[0]} records, {size[1]} characters",
+                f"Route 53 takes {MAX_RECORDS} records and {MAX_CHARACTERS} characters, and only one batch is atomic.",
+                ("put them into several stages",),
+            )
+
+    async def _look(self, keys: Collection[RRsetKey]) -> Guards:
+        """Everything again, after a batch was sent: not being able to look leaves its fate open."""
+        try:
+            return await self.guards(keys)
+        except (Unreachable, Refused) as exc:
+            raise Unreachable(exc.what, exc.why, maybe_applied=True, hints=exc.hints) from None
+
+    async def _read_back(self, changes: ChangeSet, fence: Fence | None, change: str) -> Receipt:
+        """A batch is applied whole, and the reply proves it; what is found says whether somebody came later."""
+        try:
+            found = await self.guards([c.key for c in changes.changes])
+        except (Unreachable, Refused):
+            return Receipt((), 0, change)
+        if fence is not None and found.lock != fence.next:
+            given_back = fence.next is None and found.lock != fence.held  # it may be somebody else's by now
+            if not given_back:
+                self._raise_for_lock(fence, found.lock)
+        ignored = tuple(c.key for c in changes.changes if c.after != c.before and found.rrsets[c.key] == c.before)
+        return Receipt(ignored, 0, change)
+
+    def _raise_for_lock(self, fence: Fence, lock: Token | None) -> None:
+        if lock == fence.held:
+            raise Unreachable(
+                "Route 53 took the batch, and does not show it yet",
+                "What it lists is older than what it answered.",
+                maybe_applied=True,
+            )
+        raise FenceLost(lock)
+
+    async def _why_not(self, changes: ChangeSet, fence: Fence | None, reply: Failure) -> Receipt:
+        """The batch was refused as a whole. The lock comes first: without it nothing else is ours to judge."""
+        found = await self._look([c.key for c in changes.changes])
+        if fence is not None:
+            given_back = fence.next is None and fence.held is not None and found.lock is None and not changes.changes
+            if given_back or (fence.next is not None and found.lock == fence.next):
+                return await self._read_back(changes, fence, "")  # a copy of this very batch came before it
+            if found.lock != fence.held:
+                raise FenceLost(found.lock)
+            if fence.held is None and found.lock_blocked:
+                raise Refused(
+                    found.lock_blocked,
+                    "Every run marks its writes with a TXT record at that name, and nothing else can stand there.",
+                    ("move it away, then run the same command again",),
+                )
+        differ = tuple(
+            Mismatch(c.key, _text(c.before), found.rrsets[c.key], found.rrsets[c.key] == c.after)
+            for c in changes.changes
+            if found.rrsets[c.key] != c.before
+        )
+        if differ:
+            raise Conflict(differ)
+        if swap_failed(reply):
+            raise ZoneMoved("the zone changed while it was read", "Somebody else updated it; nothing was written.")
+        raise failure(self._where, reply, "update")
+
+
+_KINDS = (
+    ("AliasTarget", "an alias"),
+    ("Weight", "weighted"),
+    ("Region", "routed by latency"),
+    ("Failover", "a failover set"),
+    ("GeoLocation", "routed by geolocation"),
+    ("GeoProximityLocation", "routed by geoproximity"),
+    ("CidrRoutingConfig", "routed by CIDR"),
+    ("MultiValueAnswer", "a multivalue answer"),
+    ("TrafficPolicyInstanceId", "kept by a traffic policy"),
+    ("HealthCheckId", "tied to a health check"),
+)
+
+
+def routing(record: RecordSet) -> str:
+    """What is special about a record set, in a few words; empty for a simple one."""
+    if not record.rest:
+        return "one of several sets" if record.set_id else ""
+    members = json.loads(record.rest)
+    return next((what for member, what in _KINDS if member in members), "of a kind that this version does not know")
+
+
+def _token(rrset: RRset | None) -> Token | None:
+    if rrset is None or len(rrset.values) != 1:
+        return None
+    return Token.parse("".join(text_strings(rrset.values[0])))
+
+
+def _text(rrset: RRset | None) -> str:
+    return "absent" if rrset is None else f"{', '.join(rrset.values)} (TTL {rrset.ttl})"
+
+
+def _comment(fence: Fence | None) -> str:
+    """Shown by GetChange and in CloudTrail; nothing personal."""
+    token = fence and (fence.next or fence.held)
+    return f"dns-cutover run {token.run}"[:256] if token else "dns-cutover"
