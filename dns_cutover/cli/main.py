@@ -20,6 +20,7 @@ from dns_cutover.cli import (
     export,
     init,
     preview,
+    providers,
     reference,
     run,
     runs,
@@ -40,7 +41,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Plan DNS migrations and carry them out with respect for TTLs.",
 )
-for verb in (init, validate, preview, run, status, events, steer, runs, check, checks, export, reference, demo):
+VERBS = (init, validate, preview, run, status, events, steer, runs, check, checks, providers, export, reference, demo)
+for verb in VERBS:
     verb.register(app)
 
 
