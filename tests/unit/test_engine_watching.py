@@ -100,7 +100,7 @@ def test_a_failed_probe_takes_the_run_back() -> None:
 def test_other_probes_take_nothing_back(spec: Any) -> None:
     s = at("two/bake", probes=(spec,), probed={spec.name: NOW}, gates={spec.name: failed()}, exposed_since=NOW - 100)
     assert look(s) == Wait(NOW + 10, "bake", "", None)
-    assert watch_held(s, s.step, NOW) is None  # type: ignore[arg-type]
+    assert watch_held(s, s.step, NOW) is None
 
 
 def test_a_probe_that_only_reports_hides_no_other() -> None:
@@ -109,7 +109,7 @@ def test_a_probe_that_only_reports_hides_no_other() -> None:
         "two/bake", probes=(quiet, HEALTH), probed={"p": NOW, "quiet": NOW}, gates={"p": failed(), "quiet": failed()}
     )
     assert look(s) == Emit(BACK_PROBE)
-    assert watch_held(s, s.step, NOW) == Emit(BACK_PROBE)  # type: ignore[arg-type]
+    assert watch_held(s, s.step, NOW) == Emit(BACK_PROBE)
 
 
 def test_a_probe_that_cannot_tell_holds_the_run_or_takes_it_back_as_the_plan_says() -> None:
@@ -136,7 +136,7 @@ def test_due_probes_are_asked_with_the_controls_that_judge_them() -> None:
 def test_without_probes_there_is_nothing_to_watch() -> None:
     s = at("two/bake", probes=())
     assert look(s) is None
-    assert watch_held(s, s.step, NOW) is None  # type: ignore[arg-type]
+    assert watch_held(s, s.step, NOW) is None
 
 
 def test_when_a_probe_is_due() -> None:
