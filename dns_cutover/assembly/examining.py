@@ -184,6 +184,7 @@ def _asked(request: Request) -> Sequence[str]:
 async def _world(subject: Subject, setting: Setting, request: Request, live: Live | None) -> World:
     """What only options bring."""
     from dns_cutover.assembly.clamping import caps, clamps
+    from dns_cutover.assembly.mailing import sts_policies
     from dns_cutover.assembly.outside import certificates, owned_records
     from dns_cutover.checks.world import World
 
@@ -202,4 +203,5 @@ async def _world(subject: Subject, setting: Setting, request: Request, live: Liv
         grants=found.grants if found is not None else {},
         clamps=kept,
         caps=caps(request.resolvers),
+        policies=await sts_policies(subject, setting) if request.probe and live is not None else {},
     )

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from dns_cutover.assembly.mailing import with_mail
 from dns_cutover.assembly.setting import Setting
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
     view = await take_live_view(zones, sorted(asked, key=lambda key: key.place), whole, setting.asker(), setting.clock)
     view = await look_around(view, wanted(loaded, setting), setting.asker())
     view = await with_marks(view, keys, names, setting)
+    view = await with_mail(loaded, view, setting)
     return Live(live_facts(loaded, view, keys), view)
 
 

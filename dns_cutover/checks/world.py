@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dns_cutover.mail.transport_policy import StsPolicy
 from dns_cutover.records import RRset, RRsetKey
 
 
@@ -45,6 +46,7 @@ class World:
     --probe-write, `owned` with --owner-file. None: nobody asked. `grants`: what would mend a refusal, by zone
     reference. `clamps`: the highest TTL that a resolver gave for an RRset at this moment, by (resolver's name and
     address, RRset); `caps`: the highest TTL that it is known to keep, by its name and address; both with --resolver.
+    `policies`, by absolute domain, are MTA-STS policies, with --probe.
     """
 
     certificates: tuple[Certificate, ...] | None = None
@@ -53,3 +55,4 @@ class World:
     clamps: Mapping[tuple[str, RRsetKey], int] = field(default_factory=dict)
     grants: Mapping[str, str] = field(default_factory=dict)
     caps: Mapping[str, int] = field(default_factory=dict)
+    policies: Mapping[str, StsPolicy] = field(default_factory=dict)

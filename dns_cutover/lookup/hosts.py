@@ -94,12 +94,7 @@ class HostFinder:
         the end, and the answer. None where no authority answers.
         """
         for _ in range(MAX_ALIASES + 1):
-            reply: Reply | None = None
-            for cut, start in await self._starts(name):
-                servers, _ = await self._descend(name, cut, start)
-                reply = await self._first(servers, name, rdtype, _authoritative)
-                if reply is not None and reply.answer:
-                    break
+            reply = await self.at(name, rdtype)
             if reply is None:
                 return None
             alias = reply.find(name, "CNAME")
@@ -107,6 +102,16 @@ class HostFinder:
                 return name, reply
             name = alias.values[0]
         return None
+
+    async def at(self, name: str, rdtype: str) -> Reply | None:
+        """What the authority says about one type at `name` itself, no alias followed; None where none answers."""
+        reply: Reply | None = None
+        for cut, start in await self._starts(name):
+            servers, _ = await self._descend(name, cut, start)
+            reply = await self._first(servers, name, rdtype, _authoritative)
+            if reply is not None and reply.answer:
+                break
+        return reply
 
     async def _both(self, name: str) -> list[tuple[str, Reply]]:
         """The authority's answers for A and AAAA, those that came."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dns_cutover.lookup.interface import Endpoint, ServerView
+from dns_cutover.mail.answers import Found, Question
 from dns_cutover.records import RRset, RRsetKey
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class LiveView:
     the CAA set that governs a name, by owner, with the name at which it was found (RFC 8659 section 3); None: none
     is there. `records`: how many records the zone has, where a transfer showed it; `copies` are the zones
     themselves then. `marks`: what is there of the names beside the plan's own by which other tools mark what they
-    keep (from one server each; they are no part of `rrsets`).
+    keep (from one server each; they are no part of `rrsets`). `mail`: what the rules about e-mail asked for beyond the
+    plan's own RRsets; None where nobody answered.
     """
 
     zones: Mapping[str, ZoneServers]
@@ -142,3 +144,4 @@ class LiveView:
     records: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     copies: Mapping[str, ZoneCopy] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     marks: Mapping[RRsetKey, RRset] = field(default_factory=lambda: MappingProxyType({}))
+    mail: Mapping[Question, Found | None] = field(default_factory=lambda: MappingProxyType({}))

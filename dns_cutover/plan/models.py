@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr, WithJsonSchema, field_validator, model_validator
 
 from dns_cutover.plan.change_models import ChangeConfig, Expect
+from dns_cutover.plan.mail_models import MailConfig
 from dns_cutover.plan.memo import Memo
 from dns_cutover.plan.notify_models import MAX_NOTIFY, NotifyConfig, notify_names
 from dns_cutover.plan.probe_models import (
@@ -269,6 +270,8 @@ class Plan(Model):
     """Deliberate acts."""
     notify: Annotated[tuple[NotifyConfig, ...], Field(max_length=MAX_NOTIFY)] = ()
     """Who is told what the run does."""
+    mail: MailConfig | None = None
+    """E-mail of the plan's domains: who sends, with which keys."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     """What is done, in order."""
 

@@ -15,6 +15,7 @@
   answered for DS, and the zone for DNSKEY (default: yes).
 - `unresolved`: host names (absolute) whose own authority could not be asked.
 - `certificates`, `permissions`, `grants`, `owned`, `clamps`, `caps`: as in World; `records`: as in LiveView.
+- `policies`: domain -> the fields of its MTA-STS policy.
 - `now`: seconds UTC instead of NOW.
 """
 
@@ -26,12 +27,15 @@ import yaml
 
 from dns_cutover.assembly.looking import live_facts, promises
 from dns_cutover.checks.interface import Example, Subject
+from dns_cutover.checks.mail_questions import questions
 from dns_cutover.checks.marks import mark_keys
 from dns_cutover.checks.registry import all_checks, findings_between, findings_of, ignore_findings
 from dns_cutover.checks.world import World
 from dns_cutover.lookup.interface import Endpoint, Fault, ServerView
 from dns_cutover.lookup.live import merge_views
 from dns_cutover.lookup.views import LiveView, NameView, ServerHealth, TargetView, ZoneSecurity, ZoneServers
+from dns_cutover.mail.answers import Found
+from dns_cutover.mail.transport_policy import StsPolicy
 from dns_cutover.plan.expand import expand_changes, unchanged_keys, zone_names
 from dns_cutover.plan.finding import Finding, PlanInvalid
 from dns_cutover.plan.loader import LoadedPlan, parse_plan
@@ -111,7 +115,10 @@ def subject(loaded: LoadedPlan, example: Example, *, offline: bool = False) -> S
                 book = compile_runbook(plan, loaded.sha256, known, split)
             except DriftFound as found:
                 drifts = found.drifts
-    world = World(**{k: v for k, v in facts.items() if k in WORLD})  # type: ignore[arg-type]
+        live = replace(live, mail=mail(Subject(loaded, NOW, live), example))
+    given = {k: v for k, v in facts.items() if k in WORLD}
+    given["policies"] = {d: StsPolicy(*p) for d, p in facts.get("policies", {}).items()}  # type: ignore[attr-defined]
+    world = World(**given)  # type: ignore[arg-type]
     return Subject(loaded, float(facts.get("now", NOW)), live, book, drifts, promised, world)  # type: ignore[arg-type]
 
 
@@ -189,6 +196,20 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
         marks=marks(plan, names, example),
         newcomers={k: RRset.of("DNSKEY", 3600, *v) if v else None for k, v in facts.get("newcomers", {}).items()},  # type: ignore[attr-defined]
     )
+
+
+def mail(subject: Subject, example: Example) -> dict[tuple[str, str], Found | None]:
+    """What the rules about e-mail ask for, round after round, out of the zone and what is elsewhere."""
+    every = zone_of(example.elsewhere, ".", "")
+    for ref, origin in subject.names.items():
+        every = {**every, **zone_of(example.facts.get("views", {}).get(ref, example.zone), origin)}  # type: ignore[attr-defined]
+    found: dict[tuple[str, str], Found | None] = {}
+    while missing := questions(subject, found):
+        for owner, rdtype in missing:
+            alias, rrset = every.get((owner, "CNAME")), every.get((owner, rdtype))
+            there = Found(rrset.values if rrset is not None else (), alias.values[0] if alias is not None else "")
+            found[owner, rdtype] = None if owner in example.facts.get("unresolved", ()) else there  # type: ignore[operator]
+    return found
 
 
 def marks(plan: Any, names: Mapping[str, str], example: Example) -> dict[RRsetKey, RRset]:
