@@ -53,7 +53,7 @@ def workspace(name: str, group: dict[str, Any], common: dict[str, Any]) -> Path:
         link = place / needed
         if not link.is_symlink():
             link.symlink_to(os.path.relpath(ROOT / needed, place))
-    files = sorted(str(path.relative_to(ROOT)) for pattern in group["files"] for path in ROOT.glob(pattern))
+    files = files_of(group)
     mypy = ["-m", "mypy", "--output=json", "--no-warn-unused-ignores", f"--cache-dir={BUILD}/mypy"]
     pytest = ["-p", "no:cacheprovider", "-p", "no:xdist"]
     settings: dict[str, Any] = {
@@ -124,6 +124,10 @@ def _change(name: str, path: Path) -> str:
     lines = list(difflib.ndiff(*(t.splitlines() for t in texts)))
     old = " ".join(line[2:].strip() for line in lines if line.startswith("- "))
     new = " ".join(line[2:].strip() for line in lines if line.startswith("+ "))
+    if old.startswith(("def ", "async def ")):  # of a signature, the argument is enough
+        before, after = old.split(", "), new.split(", ")
+        old = ", ".join(part for part in before if part not in after)
+        new = ", ".join(part for part in after if part not in before)
     return f"{old} -> {new}"
 
 
@@ -140,9 +144,23 @@ def explained() -> dict[Mutant, str]:
     return {Mutant(entry["in"], change): entry["because"] for entry in listed for change in entry["changes"]}
 
 
+def files_of(group: dict[str, Any]) -> list[str]:
+    """The group's files, relative to the project."""
+    return sorted(str(path.relative_to(ROOT)) for pattern in group["files"] for path in ROOT.glob(pattern))
+
+
+def forgotten(settings: dict[str, Any]) -> list[str]:
+    """Files of the rooms that are in no group."""
+    rooms = files_of({"files": [f"{room}/*.py" for room in settings["common"]["rooms"]]})
+    listed = {file for group in settings["group"].values() for file in files_of(group)}
+    return [file for file in rooms if file not in listed]
+
+
 def main() -> int:
     """Run the groups, compare, tell."""
     settings = tomllib.loads((HERE / "groups.toml").read_text())
+    if missing := forgotten(settings):
+        raise SystemExit(f"groups.toml forgets {', '.join(missing)}")
     parser = argparse.ArgumentParser(prog="make mutants")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(settings["group"]))
     parser.add_argument("--show", action="store_true", help="tell of earlier runs, run nothing")

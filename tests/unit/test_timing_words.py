@@ -44,6 +44,7 @@ def test_a_duration(seconds: float, text: str) -> None:
         (60.1, "1m 01s"),
         (HOUR - 0.5, "1h 00m"),
         (HOUR, "1h 00m"),
+        (HOUR + 0.5, "1h 01m"),
         (HOUR + 1, "1h 01m"),
         (2 * DAY - 60, "47h 59m"),
         (2 * DAY, "48h 00m"),
