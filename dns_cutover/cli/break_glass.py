@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from dns_cutover.engine import events as ev
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from dns_cutover.engine.actions import Wait
     from dns_cutover.engine.state import RunState
     from dns_cutover.lookup.interface import ResolverRow
-    from dns_cutover.report.by_hand_files import Kept
+    from dns_cutover.report.by_hand_files import Kept, Renderer
 
 # After these the way back may be another one than before.
 _MOVES = (
@@ -27,6 +27,7 @@ _MOVES = (
     ev.NotApplied,
     ev.LockLost,
     ev.Conflicted,
+    ev.StepDone,
     ev.RollbackStarted,
     ev.Finishing,
     ev.Finished,
@@ -43,6 +44,7 @@ class BreakGlass:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._written: Mapping[str, str] | None = None
+        self._made: tuple[Hashable, Renderer] | None = None
         self.kept: Kept | None = None
 
     def event(self, state: RunState, event: ev.Event) -> None:
@@ -59,13 +61,18 @@ class BreakGlass:
     def write(self, state: RunState) -> None:
         """The scripts of the present moment, or nothing where nothing is left to do. Never raises for a disk."""
         from dns_cutover.assembly import scripts_for
-        from dns_cutover.report.by_hand import from_run
+        from dns_cutover.report.by_hand import from_run, locked, position
         from dns_cutover.report.by_hand_files import Kept, Renderer
 
         scripts = scripts_for(state.book)
         if not scripts:
             return
-        renderer = Renderer(from_run(state), state.sha256, scripts)
+        where, made = position(state), self._made
+        if made is not None and made[0] == where:  # a lock was prolonged: of many records the rest takes its time
+            renderer = Renderer(locked(made[1].found, state), state.sha256, scripts, made[1].sent)
+        else:
+            renderer = Renderer(from_run(state), state.sha256, scripts)
+        self._made = where, renderer
         sheets = renderer.folder("back") if renderer.needed(over=state.final) else ()
         files = {s.name: s.text for s in sheets}
         trouble = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,6 +63,10 @@ def export(
     direction: Annotated[
         Direction | None, typer.Option("--direction", help="Where to; default: forward, both into a folder.")
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="For nsupdate: look at what others may have added to what is edited by value."),
+    ] = False,
     stage: Annotated[str, typer.Option(metavar="NAME", help="Only this stage, or the state after it.")] = "",
     start: Annotated[str, typer.Option(metavar="TIME", help="For markdown: when the run starts, in ISO 8601.")] = "",
     out: Annotated[
@@ -81,7 +85,9 @@ def export(
         raise UsageError("--start is for the runbook for people", "", ("dns-cutover export … --format markdown",))
     if direction is not None and output is Format.MARKDOWN:
         raise UsageError("the runbook for people has both directions", "", ("leave out --direction",))
-    asyncio.run(_export(context.obj, source, var or [], output, direction, stage, start, out))
+    if live and output is not Format.NSUPDATE:
+        raise UsageError("--live is for scripts", "", ("leave it out: a state is always told from what is there now",))
+    asyncio.run(_export(context.obj, source, var or [], output, direction, stage, start, out, live=live))
 
 
 async def _export(
@@ -93,6 +99,8 @@ async def _export(
     stage: str,
     start: str,
     out: Path | None,
+    *,
+    live: bool,
 ) -> None:
     from dns_cutover.assembly import Setting
 
@@ -104,6 +112,8 @@ async def _export(
         case Format.NSUPDATE:
             from dns_cutover.cli.export_scripts import print_scripts, write_scripts
 
+            if live and source.live is None:
+                source = replace(source, live=await _live(source.book, setting))
             if out is not None:
                 write_scripts(source, output.value, stage, direction, out)
             else:

@@ -50,13 +50,16 @@ def _renderer(source: Source, form: str, stage: str) -> Renderer:
     from dns_cutover.report.by_hand import from_run, from_runbook
     from dns_cutover.report.by_hand_files import Renderer
     from dns_cutover.runbook.codec import runbook_sha256
+    from dns_cutover.runbook.end_state import beginning
 
     scripts = scripts_for(source.book, form)
     if not scripts:
         raise UsageError(f"no zone of this plan is written in a way that {form} knows", "", ("--format zone",))
     if source.state is not None:
-        return Renderer(from_run(source.state, stage), source.state.sha256, scripts)
-    return Renderer(from_runbook(source.book, stage), runbook_sha256(source.book), scripts)
+        return Renderer(from_run(source.state, stage, source.live), source.state.sha256, scripts)
+    # Before the run, or whenever: what it does is taken back in thought, and what others have added stays.
+    start = beginning(source.book, source.live) if source.live is not None else None
+    return Renderer(from_runbook(source.book, stage, start), runbook_sha256(source.book), scripts)
 
 
 def runbook_text(source: Source, stage: str, start: str, now: float) -> str:

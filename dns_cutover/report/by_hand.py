@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dns_cutover.engine.rollback import Written, closed_stages, kept, way_back
@@ -19,9 +19,9 @@ NOTHING = Messages((), (), {})
 @dataclass(frozen=True, slots=True)
 class ByHand:
     """Messages, and what a person must know of them. `stays` are labels of records that the way back leaves alone,
-    `closed` stages whose way back is closed, `locks` tokens that a run holds (by zone reference), `pending` the id of a
-    message whose fate is open, `left` what a rollback could not take back. `restored`: by step of the way back, how
-    long caches may hold what it undoes (seconds) once TTLs were restored.
+    `closed` stages whose way back is closed. `locks`, by zone reference, are tokens of which the zone has one while the
+    run holds it; `pending` is the id of a message whose fate is open. `left` is what a rollback could not take back.
+    `restored`: by step of the way back, how long caches may hold what it undoes (seconds) once TTLs were restored.
     """
 
     book: Runbook
@@ -31,7 +31,7 @@ class ByHand:
     left: tuple[Message, ...] = ()
     stays: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
-    locks: Mapping[str, Token] | None = None
+    locks: Mapping[str, tuple[Token, ...]] = field(default_factory=dict)
     pending: str = ""
     restored: Mapping[str, float] = field(default_factory=dict)
 
@@ -54,33 +54,49 @@ def from_runbook(book: Runbook, stage: str = "", start: Mapping[RRsetKey, RRset 
     return replace(found, forward=own, restored=_restored(book, found.back, start))
 
 
-def from_run(state: RunState, stage: str = "") -> ByHand:
+def from_run(state: RunState, stage: str = "", live: Mapping[RRsetKey, RRset | None] | None = None) -> ByHand:
     """From where the run stands: the rest of the way forward, and the way back, which may have begun. A message whose
     fate is open counts as sent: if it was not, what takes it back is refused, and nothing is lost.
+
+    `live`: what is there now of RRsets that are edited by value, where that was looked at.
     """
-    book, image = state.book, current(state)
+    book, image = state.book, {**current(state), **(live or {})}
     forward = messages(() if state.back is not None or state.final else book.steps[state.i :], image, "forward")
     maybe = _pending(state)
     done = (*state.done, *maybe)
     if state.back is None:
-        image.update((c.key, c.after) for w in maybe for c in w.changes)
+        image.update((c.key, c.after) for w in maybe for c in w.changes if c.key not in (live or {}))
         found = _back(book, done, state.i, image)
     else:
         rest = state.back[state.bi :]
         found = ByHand(book, back=messages(rest, image, "back"), stays=_stays(book, state.done))
-    lock = dict(state.tokens)
-    pending = state.pending
-    if pending is not None and pending.next is not None:
-        lock[pending.zone] = pending.next
-    out = replace(
-        found,
-        run_id=state.run_id,
-        forward=forward,
-        left=left_over(state),
-        locks=lock,
-        pending=pending.op if pending is not None else "",
-    )
+    out = locked(replace(found, run_id=state.run_id, forward=forward, left=left_over(state)), state)
     return of_stage(out, stage) if stage else out
+
+
+def locked(found: ByHand, state: RunState) -> ByHand:
+    """The same with the locks that the run holds now, and with what is under way."""
+    locks: dict[str, tuple[Token, ...]] = {ref: (token,) for ref, token in state.tokens.items()}
+    pending = state.pending
+    if pending is not None:
+        ours = (pending.held if pending.held and pending.held.run == state.run_id else None, pending.next, *state.burns)
+        locks[pending.zone] = tuple(token for token in ours if token is not None)
+    return replace(found, locks=locks, pending=pending.op if pending is not None else "")
+
+
+def position(state: RunState) -> Hashable:
+    """Equal for states of one run from which the same messages lead back: only locks may differ."""
+    writing = state.pending.op if state.pending is not None and state.pending.changes else ""
+    return (
+        len(state.done),
+        state.back is None,
+        state.bi,
+        len(state.left),
+        len(state.ignored),
+        closed_stages(state.book, state.i),
+        writing,
+        state.final,
+    )
 
 
 def of_stage(found: ByHand, stage: str) -> ByHand:

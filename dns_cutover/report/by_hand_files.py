@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dns_cutover.providers.interface import Scripts
-from dns_cutover.records import RRset
+from dns_cutover.records import RRset, ValueEdit
 from dns_cutover.report.by_hand import ByHand
 from dns_cutover.report.preview import window_words
 from dns_cutover.report.words import bound, brief, plural, safe, shell_word
@@ -42,10 +42,16 @@ class Kept:
 
 
 class Renderer:
-    """Makes the files of `found`. `scripts` by zone reference; zones without one have no files, and it is said."""
+    """Makes the files of `found`. `scripts` by zone reference; zones without one have no files, and it is said.
 
-    def __init__(self, found: ByHand, sha256: str, scripts: Mapping[str, Scripts]) -> None:
+    `sent`: the files of the messages where they were made before, for the same directions.
+    """
+
+    def __init__(
+        self, found: ByHand, sha256: str, scripts: Mapping[str, Scripts], sent: tuple[Sheet, ...] | None = None
+    ) -> None:
         self.found = found
+        self.sent = sent
         self.book = found.book
         self.sha256 = sha256
         self.scripts = scripts
@@ -58,21 +64,23 @@ class Renderer:
     def unlocks(self) -> tuple[Sheet, ...]:
         """What gives back the locks that the run holds."""
         out = []
-        for ref, held in sorted((self.found.locks or {}).items()):
+        for ref, tokens in sorted(self.found.locks.items()):
             scripts = self.scripts.get(ref)
             if scripts is None:
                 continue
-            notes = [
-                *self._head(),
-                "",
-                f"gives back the lock of {_zone(self.book, ref)}, which this run holds",
-                "only if no process drives the run any more: from here on it cannot write, and others can",
-                f"{safe(held.text(), ascii_only=True)}",
-                "refused with NXRRSET: the run has gone on; have its journal written anew: dns-cutover export RUN",
-            ]
-            name = f"00-unlock{self._suffix(ref)}.{scripts.suffix}"
-            sheet = Sheet(name, scripts.unlock(notes, held), "gives back the lock", scripts.command(shell_word(name)))
-            out.append(sheet)
+            for n, held in enumerate(tokens, 1):
+                which = f"-{n}" if len(tokens) > 1 else ""
+                notes = [*self._head(), "", f"gives back the lock of {_zone(self.book, ref)}, which this run holds"]
+                notes += [
+                    "only if no process drives the run any more: from here on it cannot write, and others can",
+                    "refused with NXRRSET: the lock is another one by now; make this anew: dns-cutover export RUN",
+                ]
+                notes += (
+                    [f"one of {len(tokens)}, since a message was under way: the others are refused"] if which else []
+                )
+                name = f"00-unlock{self._suffix(ref)}{which}.{scripts.suffix}"
+                said = "gives back the lock" + (f"; one of {len(tokens)}, the others are refused" if which else "")
+                out.append(Sheet(name, scripts.unlock(notes, held), said, scripts.command(shell_word(name))))
         return tuple(out)
 
     def sheets(self, part: Iterable[Message]) -> tuple[Sheet, ...]:
@@ -86,10 +94,10 @@ class Renderer:
         found = self.found
         parts = {"forward": found.forward, "back": found.back}
         sheets = list(self.unlocks())
-        for direction in directions:
-            sheets += self.sheets(parts[direction].messages)
-        if "back" in directions:
-            sheets += self.sheets(found.left)
+        if self.sent is None:
+            self.sent = tuple(s for d in directions for s in self.sheets(parts[d].messages))
+            self.sent += self.sheets(found.left) if "back" in directions else ()
+        sheets += self.sent
         return (self.readme(sheets, {d: parts[d] for d in directions}), *sheets)
 
     def script(self, direction: Direction) -> str:
@@ -123,9 +131,8 @@ class Renderer:
         if self.found.pending:
             lines += [
                 "",
-                f"A message was under way when this was written (op={safe(self.found.pending, ascii_only=True)}).",
-                "The lock's record with that op in it says that it was applied. What takes it back is among these",
-                "files; if it was not applied, that one is refused and the next one is right.",
+                f"A message was under way when this was written (op={safe(self.found.pending, ascii_only=True)}):",
+                "it may have been applied, or not. One file may be refused because of it; then the next one is right.",
             ]
         lines += ["", *(_contents(sheets) if sheets else ["Nothing is left to send."])]
         lines += ["", "Ask every server", *(f"  {t}" for t in _servers(self.book))]
@@ -165,6 +172,12 @@ class Renderer:
         if m.direction == "back":
             notes += [f"  first: {t}" for t in _undo_first(self.book, m.step)]
         notes += [f"send:  {command}", "", *self._changes(m)]
+        if any(isinstance(e, ValueEdit) for e in m.step.edits):
+            notes += [
+                "",
+                "edited by value, and expected as it was last seen, values of others included: if they changed,",
+            ]
+            notes += ["this is refused; dns-cutover export ... --live makes it from what is there now"]
         told = longest(self.book, m.step.exposures)
         if told is not None and m.direction != "left":
             notes += ["", f"after it: {told}"]

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from dns_cutover.assembly import scripts_for
 from dns_cutover.cli.break_glass import BreakGlass
 from dns_cutover.cli.common import Globals
-from dns_cutover.cli.driving import drive_run
+from dns_cutover.cli.driving import drive_run, session
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.state import RunState
-from dns_cutover.report.by_hand_files import Kept, Sheet
+from dns_cutover.report.by_hand import from_run
+from dns_cutover.report.by_hand_files import Kept, Renderer, Sheet
 from dns_cutover.report.summary import kept_text, summary_text
 from dns_cutover.store.open import beside, default_path, open_store
 from tests.unit.test_by_hand import MX, failed, states
@@ -61,6 +63,17 @@ def test_every_moment_has_its_own(folder: Path) -> None:
     assert ("README.txt",) in seen
     assert any("00-unlock.nsupdate" in names for names in seen)
     assert any("back-01-undo-two-apply.nsupdate" in names for names in seen)
+
+
+def test_what_is_reused_is_what_would_be_made_anew(folder: Path) -> None:
+    """Where only a lock changed nothing else is made again, and it is the same to the letter."""
+    for broken in (False, True):
+        glass = BreakGlass(folder)
+        for state in map(written, states(broken=broken)):
+            glass.write(state)
+            assert glass.kept is not None
+            fresh = Renderer(from_run(state), state.sha256, scripts_for(state.book)).folder("back")
+            assert glass.kept.sheets in (fresh, ())
 
 
 def test_other_events_change_nothing(folder: Path) -> None:
@@ -222,6 +235,9 @@ async def test_a_driver_writes_them_before_it_does_anything(tmp_path: Path) -> N
     book = replace(state.book, zones=tuple(replace(z, provider=keyed) for z in state.book.zones))
     store = open_store("memory:")
     place = tmp_path / "break-glass" / "r"
-    with pytest.raises(Unavailable, match="NOT_SET_ANYWHERE"):
-        await drive_run(replace(state, book=book), store, Setting(), wait=False, scripts=place)
+    with (
+        session(None, allow_commands=False, scripts=lambda run: place.parent / run) as one,
+        pytest.raises(Unavailable, match="NOT_SET_ANYWHERE"),
+    ):
+        await drive_run(replace(state, book=book), store, Setting(), one, wait=False)
     assert "README.txt" in content(place)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from dns_cutover.assembly import scripts_for
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.fold import fold
+from dns_cutover.engine.fold import evolve, fold
 from dns_cutover.engine.journal import from_envelope
 from dns_cutover.engine.rollback import way_back
 from dns_cutover.engine.state import RunState
@@ -30,18 +30,23 @@ from tests.unit.preview_world import MAIL, MAIL_ZONE, NOW, book_of, mail, many, 
 
 GOLDEN = Path(__file__).parents[1] / "data" / "export"
 SHA = "ab" * 32
+MX = (("example.test.", "MX"), RRset(30, ("5 foreign.test.",)))
 
 
 def renderer(book: Runbook, stage: str = "") -> Renderer:
     return Renderer(from_runbook(book, stage), SHA, scripts_for(book))
 
 
-def states(*, broken: bool = False, foreign: Mapping[float, object] | None = None) -> list[RunState]:
+@cache
+def states(*, broken: bool = False, foreign: float = 0.0) -> list[RunState]:
     """The state after each event of one run of the simulation."""
-    world = World(random.Random(1), broken=broken, foreign_at=foreign or {})  # type: ignore[arg-type]
+    world = World(random.Random(1), broken=broken, foreign_at={foreign: MX} if foreign else {})
     play(world)
     events = [from_envelope(e) for e in world.journal]
-    return [fold("r", events[:n]) for n in range(1, len(events) + 1)]
+    out = [fold("r", events[:1])]
+    for event in events[1:]:
+        out.append(evolve(out[-1], event))
+    return out
 
 
 def base(key: RRsetKey) -> RRset | None:
@@ -174,9 +179,15 @@ def test_a_message_under_way_counts_as_sent() -> None:
     assert {c.key for c in state.pending.changes} <= {c.key for m in made.found.back.messages for c in m.changes}
     text = made.folder("back")[0].text
     assert f"op={state.pending.op}" in text
-    unlock = made.unlocks()[0]
     assert state.pending.next is not None
-    assert state.pending.next.text() in unlock.text
+    assert state.pending.held is not None
+    unlocks = made.unlocks()
+    assert [s.name for s in unlocks] == ["00-unlock-1.nsupdate", "00-unlock-2.nsupdate"]
+    for sheet, token in zip(unlocks, (state.pending.held, state.pending.next), strict=True):
+        assert token.text() in sheet.text
+        assert "the others are refused" in sheet.note
+    burned = replace(state, burns=(Token("r", 99, "burn", 5),))
+    assert "n=99 op=burn" in Renderer(from_run(burned), SHA, made.scripts).unlocks()[2].text
 
 
 def _with_provider(book: Runbook) -> Runbook:
@@ -184,13 +195,10 @@ def _with_provider(book: Runbook) -> Runbook:
     return replace(book, zones=tuple(replace(z, provider=provider) for z in book.zones))
 
 
-MX = (("example.test.", "MX"), RRset(30, ("5 foreign.test.",)))
-
-
 def failed() -> RunState:
     """A rollback that met somebody else's MX."""
     for at in range(300, 900, 50):
-        last = states(broken=True, foreign={1000.0 + at: MX})[-1]
+        last = states(broken=True, foreign=1000.0 + at)[-1]
         if last.outcome == "rollback_failed" and last.left:
             return last
     raise AssertionError("no moment makes the rollback fail")
@@ -298,7 +306,7 @@ def test_zones_of_their_own_providers() -> None:
     )
     assert scripts_for(odd, "route53") == {}
     locked = Renderer(
-        replace(made.found, locks={"private": Token("r", 1, "x", 2), "public": Token("r", 1, "x", 2)}),
+        replace(made.found, locks=dict.fromkeys(("private", "public"), (Token("r", 1, "x", 2),))),
         SHA,
         made.scripts,
     )

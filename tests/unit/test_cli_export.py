@@ -159,6 +159,26 @@ async def test_scripts_of_a_run(plan: Path, tmp_path: Path) -> None:
     assert (code, "dns-cutover rollback 7f3a" in out, "1970-01-01 00:00:01" in out) == (0, True, True)
 
 
+async def test_values_that_others_added(plan: Path, tmp_path: Path, server: Authoritative) -> None:
+    """Without --live the script expects what was seen last, with it what is there now."""
+    runbook = tmp_path / "book.json"
+    assert (await call(tmp_path, "preview", str(plan), "-o", str(runbook)))[0] == 0
+    book = parse_runbook(runbook.read_text())
+    store = open_store(str(tmp_path / "runs.sqlite3"))
+    await store.append([to_envelope("7f3a", 0, Created(1.0, runbook_json(book), runbook_sha256(book), "me"))])
+    await store.close()
+    server.publish(ZoneVersion.from_text("example.test.", ZONE + '@ 3600 IN TXT "new=1"\n'))
+    for source in (str(runbook), "7f3a"):
+        code, out, _ = await call(tmp_path, "export", source, "--format", "nsupdate")
+        assert (code, 'prereq yxrrset example.test. TXT "new=1"' in out) == (0, False)
+        code, out, err = await call(tmp_path, "export", source, "--format", "nsupdate", "--live")
+        assert (code, 'prereq yxrrset example.test. TXT "new=1"' in out) == (0, True), err
+    code, out, _ = await call(tmp_path, "export", str(runbook), "--format", "nsupdate", "--live", "--direction", "back")
+    assert 'update add example.test. 60 TXT "new=1"' in out
+    code, _, err = await call(tmp_path, "export", "7f3a", "--format", "zone", "--live")
+    assert (code, "--live is for scripts" in err) == (64, True)
+
+
 async def test_a_provider_without_scripts(plan: Path, tmp_path: Path) -> None:
     runbook = tmp_path / "book.json"
     assert (await call(tmp_path, "preview", str(plan), "-o", str(runbook)))[0] == 0
