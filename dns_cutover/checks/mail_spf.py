@@ -59,8 +59,11 @@ def one_spf_record(subject: Subject) -> Iterator[Spot]:
             count = len(spf_texts(answers(domain, "TXT")))
             if count > 1:
                 return Trouble(f"{plain(domain)} has {count} SPF records")
-            wanted = subject.loaded.plan.mail is not None or moment > 0
-            return Trouble(f"{plain(domain)} has no SPF record", "add one") if count == 0 and wanted else None
+            stated = subject.loaded.plan.mail is not None
+            if count == 1 or (moment == 0 and not stated):
+                return None
+            # Whoever takes the last one away may mean it; who names senders does not.
+            return Trouble(f"{plain(domain)} has no SPF record", "add one", None if stated else "warning")
 
         yield from (told(subject, m, t, (domain,)) for m, t in over_time(subject, look))
 

@@ -55,6 +55,12 @@ def init(
     ] = None,
     authoritative: Authoritative = None,
     bootstrap: Bootstrap = None,
+    leaves: Annotated[
+        str | None, typer.Option("--from", metavar="VENDOR", help="The mail vendor that is left; as --set from=VENDOR.")
+    ] = None,
+    goes: Annotated[
+        str | None, typer.Option("--to", metavar="VENDOR", help="The mail vendor to go to; as --template VENDOR.")
+    ] = None,
     list_templates: Annotated[
         bool, typer.Option("--list-templates", callback=_list, is_eager=True, help="Show the templates.")
     ] = False,
@@ -63,8 +69,12 @@ def init(
     from dns_cutover.plan.template import default_file, template_named
     from dns_cutover.report.words import plural, shell_word
 
-    chosen = _unfit(lambda: template_named(template))
+    if goes is not None and template not in ("generic", goes):
+        raise UsageError("--to and --template name two templates", "", ("give one of them",))
+    chosen = _unfit(lambda: template_named(goes or template))
     origin, records, given = _arguments(zone, record or [], answer or [])
+    if leaves is not None:
+        given["from"] = [leaves]
     path = out if out is not None else Path(default_file(origin, chosen))
     if path.exists():
         raise _exists(path)

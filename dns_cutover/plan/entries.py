@@ -32,6 +32,7 @@ Filled: TypeAlias = dict[str, Any]
 class Template:
     """One template. `choose` picks records where none are named, `ask` says what cannot be known of them, `fill` gives
     what the text needs; both raise Unfit. `looks` are names (as written in a plan) to look at beside the records'.
+    `file` names the text where several templates share one.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Template:
     ask: Callable[[Found, Sequence[Record]], tuple[Question, ...]]
     fill: Callable[[Found, Sequence[Record], Answers], Filled]
     looks: tuple[str, ...] = ("www",)
+    file: str = ""
 
 
 def plan_values(rdtype: str, values: Iterable[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 from dns_cutover.plan.entries import Entry, Template, span
+from dns_cutover.plan.mail_vendors import VENDORS
 from dns_cutover.plan.starting import Answers, Found, Question, Record, Unfit
 from dns_cutover.plan.template_kinds import TEMPLATES
 from dns_cutover.plan.yamlscalar import yaml_comment, yaml_value, yaml_values
@@ -39,11 +40,12 @@ def template_named(text: str) -> Template:
     """The template of that name, or of that beginning where only one has it. Raises Unfit."""
     exact = [t for t in TEMPLATES if t.name == text]
     found = exact or [t for t in TEMPLATES if t.name.startswith(text)]
+    hint = "the templates: " + ", ".join(t.name for t in TEMPLATES)
+    if text in ("mail", "email", "e-mail"):  # whoever says so means the whole, and not a name that begins with it
+        found = []
+        hint = f"a vendor's name: {', '.join(v.name for v in VENDORS)}; any other host that takes mail: --template mx"
     if len(found) == 1:
         return found[0]
-    hint = "the templates: " + ", ".join(t.name for t in TEMPLATES)
-    if text in ("mail", "email", "e-mail"):
-        hint = "for hosts that take mail: --template mx; a vendor's sending names: plans/mail-to-newmail.yaml"
     raise Unfit(f"{text!r} is no template" if not found else f"{text!r} is the beginning of several templates", hint)
 
 
@@ -111,7 +113,7 @@ def render(
         "bootstrap": source.bootstrap,
         "schema": source.schema,
     }
-    return _environment().get_template(f"{template.name}.yaml.j2").render(context)
+    return _environment().get_template(f"{template.file or template.name}.yaml.j2").render(context)
 
 
 def _touched(found: Found, changes: Sequence[Entry]) -> list[Record]:

@@ -20,6 +20,7 @@ from dns_cutover.plan.entries import (
     there,
 )
 from dns_cutover.plan.starting import Answers, Found, Question, Record, Unfit, is_host
+from dns_cutover.plan.template_mail import mail_templates
 from dns_cutover.plan.template_web import WEB_TEMPLATES
 
 _EXAMPLES = {
@@ -163,6 +164,7 @@ TEMPLATES = (
     ),
     *WEB_TEMPLATES,
     Template("mx", "a domain's mail goes to other hosts", _mx_records, _mx_questions, _mx, ()),
+    *mail_templates(),
     Template("ttl-only", "TTLs change, and nothing else does", _common_records, _ttl_questions, _ttl_only),
     Template("create-name", "names that are not there yet", lambda _: (), _create_questions, _create, ()),
 )

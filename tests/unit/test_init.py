@@ -121,7 +121,7 @@ async def test_nothing_is_ever_overwritten(lab: LabWorld, tmp_path: Path) -> Non
         (["example.test", "--record", "x.old/A"], 64, "DNAME"),
         (["example.test", "--record", "www"], 64, "www/A"),
         (["example.test", "--record", "@/SOA"], 64, "SOA"),
-        (["example.test", "--template", "mail"], 64, "mail-to-newmail"),
+        (["example.test", "--template", "mail"], 64, "fastmail"),
         (["example.test", "--set", "x"], 64, "NAME=VALUE"),
         (["example.test", "--bootstrap", "name"], 64, "IP address"),
         (["a..b"], 64, "empty label"),
@@ -192,5 +192,6 @@ def test_the_templates_are_listed(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
-        "generic", "web", "web-blue-green", "cdn-cname", "mx", "ttl-only", "create-name",
+        "generic", "web", "web-blue-green", "cdn-cname", "mx", "sendgrid", "mailgun", "ses", "postmark", "google",
+        "microsoft365", "fastmail", "proton", "ttl-only", "create-name",
     ]  # fmt: skip

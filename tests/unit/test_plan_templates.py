@@ -16,6 +16,7 @@ from dns_cutover.lab.zone import ZoneVersion
 from dns_cutover.plan.entries import plan_values
 from dns_cutover.plan.expand import expand_changes
 from dns_cutover.plan.loader import LoadedPlan, parse_plan
+from dns_cutover.plan.mail_vendors import VENDORS, vendor_named
 from dns_cutover.plan.schema import plan_schema
 from dns_cutover.plan.starting import Found, Record, Unfit, check_answer, parse_record, settle, split_answer
 from dns_cutover.plan.template import TEMPLATES, Source, default_file, questions, render, template_named
@@ -57,7 +58,20 @@ GIVEN = {
     "ttl-only": {"ttl": ["7m"]},
     "create-name": {"api/A": ["93.184.216.7"], "api/TXT": ["${hello}"]},
     "generic": {},
+    "sendgrid": {"sendgrid_user": ["u42"], "sendgrid_subdomain": ["em4242"]},
+    "mailgun": {"mailgun_id": ["a1b2c3"], "mailgun_region": ["eu"]},
+    "ses": {"ses_token1": ["t1"], "ses_token2": ["t2"], "ses_token3": ["t3"], "ses_region": ["eu-central-1"]},
+    "postmark": {"postmark_selector": ["20260310pm"], "postmark_key": ["k=rsa;p=MIGf"]},
+    "google": {"google_key": ["v=DKIM1; k=rsa; p=MIIB"]},
+    "microsoft365": {
+        "microsoft_selector1": ["selector1-example-test._domainkey.tenant.onmicrosoft.com"],
+        "microsoft_selector2": ["selector2-example-test._domainkey.tenant.onmicrosoft.com"],
+        "microsoft_mx": ["example-test.mail.protection.outlook.com"],
+    },
+    "fastmail": {},
+    "proton": {"proton_id": ["dabc1234"]},
 }
+VENDOR_NAMES = [v.name for v in VENDORS]
 SCHEMA = jsonschema.Draft202012Validator(plan_schema())
 SOURCE = Source("2026-11-24T13:25:05Z")
 
@@ -112,6 +126,53 @@ def test_each_template_makes_a_valid_plan_of_each_zone(name: str, zone: str) -> 
     assert touched
     if name == "generic":
         assert {(k.owner, k.rdtype) for k in touched} == set(records)
+
+
+def customer_of(name: str) -> Found:
+    """A domain whose mail is the vendor's: its records are there, and its SPF is included."""
+    vendor = vendor_named(name)
+    answers = {q.name: tuple(GIVEN[name].get(q.name, q.default)) for q in vendor.ask}
+    spf = f"include:{vendor.include} " if vendor.include else ""
+    lines = [APEX, "@ 300 IN A 192.0.2.10\n", f'@ 3600 IN TXT "v=spf1 {spf}-all"\n@ 3600 IN TXT "verification"\n']
+    for owner, rdtype, value in vendor.publish(answers, "example.test"):
+        lines.append(f"{owner} 3600 IN {rdtype} {quote_text(value) if rdtype == 'TXT' else value}\n")
+    for value in vendor.mx(answers, "example.test") if vendor.mx is not None else ():
+        lines.append(f"@ 3600 IN MX {value}\n")
+    return found_of("example.test.", "".join(lines))
+
+
+@pytest.mark.parametrize(("old", "new"), [(o, n) for o in VENDOR_NAMES for n in VENDOR_NAMES if o != n])
+def test_from_each_vendor_to_each_other_one(old: str, new: str) -> None:
+    """Both may send during the overlap, MX moves where the new vendor takes mail, the old one goes two weeks later."""
+    plan = checked(begin(new, customer_of(old), {**GIVEN[new], "from": [old]}), customer_of(old)).plan
+    names = [s.name for s in plan.stages]
+    assert names[0] == "overlap"
+    assert names[-1] == "retire"
+    assert ("switch" in names) == (vendor_named(new).mx is not None)
+    retire = plan.stages[-1]
+    assert (retire.wait, retire.commit) == (14 * 86400.0, "before")
+    assert [c.id for c in retire.confirm] == ["unused"]
+    # Nothing of the old vendor is taken away before.
+    assert all(c.from_ == "absent" or c.add for c in plan.stages[0].changes)
+    both = [i for v in (old, new) if (i := vendor_named(v).include)]
+    added = [t for c in plan.stages[0].changes for t in c.add if t.startswith("v=spf1")]
+    assert all(f"include:{i}" in t for t in added for i in both)
+
+
+def test_what_does_not_fit_a_vendor() -> None:
+    """The same vendor, one that nobody knows, a name that is in use, and SPF that is broken already."""
+    zone = APEX + '@ 300 IN TXT "v=spf1 -all"\ns1._domainkey 300 IN TXT "v=DKIM1; p="\n'
+    for text, told, message in [
+        (zone, {**GIVEN["sendgrid"]}, "s1._domainkey has TXT already"),
+        (APEX, {**GIVEN["sendgrid"], "from": ["sendgrid"]}, "leaves the vendor that it goes to"),
+        (APEX, {**GIVEN["sendgrid"], "from": ["pigeon"]}, "no vendor that is known"),
+    ]:
+        with pytest.raises(Unfit, match=message) as caught:
+            begin("sendgrid", found_of("example.test.", text), told)
+        assert caught.value.hint
+    for record, message in [('"v=spf1 foo -all"', "is broken"), ('"v=spf1 -all"\n@ 300 IN TXT "v=spf1 ~all"', "2 SPF")]:
+        with pytest.raises(Unfit, match=message):
+            begin("fastmail", found_of("example.test.", f"{APEX}@ 300 IN TXT {record}\n"), {})
 
 
 def test_all_templates_are_tested() -> None:
@@ -259,7 +320,7 @@ def test_templates_are_found_by_their_beginning() -> None:
     assert template_named("web").name == "web"
     with pytest.raises(Unfit, match="no template") as caught:
         template_named("mail")
-    assert "mail-to-newmail" in caught.value.hint
+    assert "fastmail" in caught.value.hint
 
 
 @pytest.mark.parametrize(
