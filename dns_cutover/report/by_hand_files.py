@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dns_cutover.providers.interface import Scripts
 from dns_cutover.records import RRset, ValueEdit
@@ -18,6 +19,7 @@ from dns_cutover.runbook.timeline import propagation_bound
 README = "README.txt"
 SHOWN = 40  # values of one side of a change in a comment
 WIDTH = 400  # characters of one value in a comment
+Directions: TypeAlias = tuple[Direction, ...]
 _TITLES = {"forward": "forward", "back": "back", "left": "left by the rollback"}
 
 
@@ -44,14 +46,18 @@ class Kept:
 class Renderer:
     """Makes the files of `found`. `scripts` by zone reference; zones without one have no files, and it is said.
 
-    `sent`: the files of the messages where they were made before, for the same directions.
+    `sent`: the files of the same messages where they were made before, by directions.
     """
 
     def __init__(
-        self, found: ByHand, sha256: str, scripts: Mapping[str, Scripts], sent: tuple[Sheet, ...] | None = None
+        self,
+        found: ByHand,
+        sha256: str,
+        scripts: Mapping[str, Scripts],
+        sent: Mapping[Directions, tuple[Sheet, ...]] | None = None,
     ) -> None:
         self.found = found
-        self.sent = sent
+        self.sent = dict(sent or {})
         self.book = found.book
         self.sha256 = sha256
         self.scripts = scripts
@@ -94,10 +100,10 @@ class Renderer:
         found = self.found
         parts = {"forward": found.forward, "back": found.back}
         sheets = list(self.unlocks())
-        if self.sent is None:
-            self.sent = tuple(s for d in directions for s in self.sheets(parts[d].messages))
-            self.sent += self.sheets(found.left) if "back" in directions else ()
-        sheets += self.sent
+        if directions not in self.sent:
+            made = tuple(s for d in directions for s in self.sheets(parts[d].messages))
+            self.sent[directions] = (*made, *(self.sheets(found.left) if "back" in directions else ()))
+        sheets += self.sent[directions]
         return (self.readme(sheets, {d: parts[d] for d in directions}), *sheets)
 
     def script(self, direction: Direction) -> str:

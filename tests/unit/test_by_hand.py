@@ -117,6 +117,14 @@ def test_the_way_back_of_a_stage_is_a_rollback_of_it_alone() -> None:
     assert any("newmail" in v for v in txt.values)
 
 
+def test_one_renderer_tells_directions_apart() -> None:
+    made = renderer(mail())
+    forward, back = made.folder("forward")[1:], made.folder("back")[1:]
+    assert {s.name.partition("-")[0] for s in forward} == {"forward"}
+    assert {s.name.partition("-")[0] for s in back} == {"back"}
+    assert made.folder("forward", "back")[1:] == (*forward, *back)
+
+
 def test_what_only_adds_is_named() -> None:
     assert from_runbook(mail()).stays == ("nm1._domainkey CNAME",)
     assert "nm1._domainkey CNAME" in renderer(mail()).folder("back")[0].text
