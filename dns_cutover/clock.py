@@ -20,6 +20,9 @@ class Clock(Protocol):
         ...
 
 
+APART = 2.0  # seconds between two clocks of one machine that their slewing does not explain
+
+
 def steady() -> float:
     """Seconds since some moment, by a clock that nobody can set and that goes on while the machine is asleep.
 
@@ -42,7 +45,7 @@ class SystemClock:
     def __init__(self, wall: Callable[[], float] = time.time, elapsed: Callable[[], float] = steady) -> None:
         self._wall = wall
         self._elapsed = elapsed
-        self._base = wall() - elapsed()
+        self._base = self._apart = wall() - elapsed()
 
     def now(self) -> float:
         """Seconds since 1970 UTC."""
@@ -54,7 +57,14 @@ class SystemClock:
         In both directions: a clock ahead would cut waits short, and a slow one would journal times that another
         machine, or this one once it is set right, takes for longer ago than they are.
         """
-        self._base = self._wall() + offset - self._elapsed()
+        self._apart = self._wall() - self._elapsed()
+        self._base = self._apart + offset
+
+    def disturbed(self) -> bool:
+        """Whether the machine's clocks came apart since `bound`: somebody set one, or both stood still for a while, as
+        those of a virtual machine do that is moved.
+        """
+        return abs(self._wall() - self._elapsed() - self._apart) > APART
 
     async def sleep_until(self, when: float) -> None:
         """Sleep in short naps: a suspended machine wakes to the right time."""

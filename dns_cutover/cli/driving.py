@@ -85,6 +85,10 @@ class InterruptibleClock:
         """See SystemClock."""
         self._inner.bound(offset)
 
+    def disturbed(self) -> bool:
+        """See SystemClock."""
+        return self._inner.disturbed()
+
     async def sleep_until(self, when: float) -> None:
         """Raises Interrupted."""
         sleeper = asyncio.ensure_future(self._inner.sleep_until(when))

@@ -100,6 +100,8 @@ def _write(s: RunState, step: Step, now: float) -> Action:
         return Emit(ev.StepDone(now, step.id, "nothing to write"))
     if s.back is None and step.kind is StepKind.APPLY:
         # A longer-lived version seen since the wait (Extended) must be dead as well. The way back never waits.
+        if any(e.key in s.longer for e in step.edits):
+            return _look_before(s, step, now)
         dead = max((s.dead.get(e.key, 0.0) for e in step.edits), default=0.0)
         if now < dead:
             return _release_or(s, Wait(dead, "ttl", "caches may still hold a version with a longer TTL", dead), now)
@@ -196,6 +198,11 @@ def _preflight(s: RunState, step: Step, now: float) -> Action:
     # Where a longer TTL was seen, the wait counts from the last server: one agreeing round is not enough for that.
     if s.rounds >= (2 if any(e.key in s.longer for e in step.edits) else 1):
         return Baseline(step)
+    return _look_before(s, step, now)
+
+
+def _look_before(s: RunState, step: Step, now: float) -> Action:
+    """Look at all servers again, until they have what the step expects."""
     if s.rounds and now < s.looked + step.gate.round_gap:
         gap = s.looked + step.gate.round_gap
         return Wait(gap, "convergence", "a longer TTL was published meanwhile; a second look", gap)

@@ -27,7 +27,7 @@ from dns_cutover.engine.actions import (
 from dns_cutover.engine.decide import decide
 from dns_cutover.engine.fold import evolve, fold
 from dns_cutover.engine.journal import from_envelope, to_envelope
-from dns_cutover.engine.observe import count_resolvers, expectations, observed
+from dns_cutover.engine.observe import count_resolvers, expectations, longer_lived, observed
 from dns_cutover.engine.ports import Ports
 from dns_cutover.engine.state import RunState
 from dns_cutover.engine.write import change_lock, resolve, write_step
@@ -128,6 +128,8 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
         if ports.pulse is not None:
             ports.pulse()
         action = decide(journal.state, ports.clock.now())
+        if ports.clock.disturbed():
+            journal.clock_proved = False
         if not journal.clock_proved and _needs_the_time(journal.state, action):
             if (missed := await _bound_clock(journal)) is not None:
                 # It counts as any other call does that the provider did not answer: no run waits for ever.
@@ -191,9 +193,7 @@ async def _perform(journal: Journal, action: Action) -> None:
         case Resolve():
             await resolve(journal)
         case Observe(step, before):
-            if before or await _settled(journal, step):
-                looked = await ports.lookup.authoritative([e.key for e in step.edits])
-                await journal.put(observed(journal.state, step, looked, ports.clock.now(), before=before))
+            await _observe(journal, step, before=before)
         case Baseline(step):
             await _baseline(journal, step)
         case AskResolvers(step):
@@ -232,6 +232,18 @@ async def _settled(journal: Journal, step: Step) -> bool:
             await journal.put(ev.Observed(ports.clock.now(), step.id, s.servers, (late,), ()))
             return False
     return True
+
+
+async def _observe(journal: Journal, step: Step, *, before: bool) -> None:
+    ports = journal.ports
+    if not before and not await _settled(journal, step):
+        return
+    looked = await ports.lookup.authoritative([e.key for e in step.edits])
+    if ports.clock.disturbed():
+        return  # when that was cannot be told
+    now = ports.clock.now()
+    longer = longer_lived(journal.state, step, looked, now)
+    await journal.put(*longer, observed(journal.state, step, looked, now, before=before))
 
 
 async def _baseline(journal: Journal, step: Step) -> None:

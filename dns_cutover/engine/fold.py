@@ -85,7 +85,9 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
                 s = outlive(s, s.step)
             return advance(s, event.ts)
         case ev.Held():
-            return changed(s, hold=event)
+            # What the server ignored was no person's wish: the hold answers it.
+            heard = s.asked is not None and s.asked.subject == "ignored"
+            return changed(s, hold=event, asked=None if heard else s.asked)
         case ev.RollbackStarted():
             back = way_back(s.book, s.done, s.i)
             return changed(
@@ -100,6 +102,7 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
                 looked=0.0,
                 trouble=(),
                 resolvers=None,
+                longer=MappingProxyType({}),  # what lived longer lives again
                 misses=0,
             )
         case ev.Command():

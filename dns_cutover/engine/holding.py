@@ -86,6 +86,9 @@ def asked(s: RunState, command: ev.Command, now: float) -> Action:
         return Emit(ev.Finishing(now, outcome, f"ended by {command.by}; the records stay as they are"))
     step = s.step.id if s.step else ""
     if command.subject == "ignored":
+        allowed, reason = may_roll_back(s)
+        if not allowed:
+            return Emit(ev.Held(now, step, "committed", f"{command.by}; {reason}"))
         return Emit(ev.RollbackStarted(now, step, "ignored", command.by))
     return Emit(ev.RollbackStarted(now, step, "command", f"asked for by {command.by}"))
 

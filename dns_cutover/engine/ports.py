@@ -23,6 +23,10 @@ class BoundedClock(Clock, Protocol):
         """The provider's clock minus ours, in seconds."""
         ...
 
+    def disturbed(self) -> bool:
+        """Whether the machine was suspended, or its clock set, since `bound`: what it counts must be bound again."""
+        ...
+
 
 class Watcher(Protocol):
     """Whoever shows the run. Called synchronously; must not raise and must not block."""

@@ -51,19 +51,14 @@ def kept(book: Runbook, applied: Iterable[Written]) -> Callable[[Edit], bool]:
     return stays
 
 
-def committed_stages(book: Runbook, i: int) -> frozenset[str]:
-    """Stages that are not rolled back automatically any more when step `i` is the current one."""
-    out = set()
-    for stage in book.stages:
-        own = [n for n, step in enumerate(book.steps) if step.stage == stage.name]
-        if own and ((stage.commit == "before" and i >= own[0]) or (stage.commit == "after" and i > own[-1])):
-            # What came before a commit point is committed with it: an older stage cannot go back alone.
-            out.add(stage.name)
-            for other in book.stages:
-                if other.name == stage.name:
-                    break
-                out.add(other.name)
-    return frozenset(out)
+def has_begun(book: Runbook, stage: str, i: int) -> bool:
+    """Whether the stage began, when step `i` is the current one."""
+    return any(step.stage == stage for step in book.steps[: i + 1])
+
+
+def has_ended(book: Runbook, stage: str, i: int) -> bool:
+    """Whether all steps of the stage are done, when step `i` is the current one."""
+    return has_begun(book, stage, i) and all(step.stage != stage for step in book.steps[i:])
 
 
 def closed_stages(book: Runbook, i: int) -> frozenset[str]:
@@ -71,10 +66,9 @@ def closed_stages(book: Runbook, i: int) -> frozenset[str]:
 
     An older stage never goes back alone: what a newer one stands on must stay with it.
     """
-    committed = committed_stages(book, i)
     names = [s.name for s in book.stages]
-    newest = max((n for n, s in enumerate(book.stages) if s.commit == "after" and s.name in committed), default=-1)
-    return frozenset(names[: newest + 1])
+    ended = (n for n, s in enumerate(book.stages) if s.commit == "after" and has_ended(book, s.name, i))
+    return frozenset(names[: max(ended, default=-1) + 1])
 
 
 def way_back(book: Runbook, done: tuple[Written, ...], i: int) -> tuple[Step, ...]:

@@ -16,18 +16,20 @@ def observed(s: RunState, event: ev.Observed) -> RunState:
     if event.trouble or step is None or step.id != event.step:
         return changed(s, rounds=0)
     s = changed(s, rounds=s.rounds + 1)
+    # The second agreeing round is when the last server is known to have stopped serving the old version.
     if step.kind is StepKind.CONVERGE and s.rounds == 2:
-        # The second agreeing round is when the last server is known to have stopped serving the old version.
         s = begin_tail(s, step, event.ts)
+    elif step.kind is StepKind.APPLY and s.rounds == 2:
+        s = outlive(s, step)
     return s
 
 
 def begin_tail(s: RunState, step: Step, ts: float) -> RunState:
     """From `ts` on the last copies of what `step` replaced are dying."""
     bounds = {z.ref: z.guarantees.propagation_bound for z in s.book.zones}
-    # What was lowered may have had a longer TTL for a while than the plan knew.
-    longer = s.longer if not step.resolvers and s.back is None else {}
-    until = ((x.key, ts + bounds.get(x.key.zone, 0.0) + max(x.old_s, longer.get(x.key, 0.0))) for x in step.exposures)
+    # It may have had a longer TTL for a while than the plan knew.
+    lives = ((x.key, max(x.old_s, s.longer.get(x.key, 0.0))) for x in step.exposures)
+    until = ((key, ts + bounds.get(key.zone, 0.0) + life) for key, life in lives)
     dead = with_items(s.dead, ((key, max(t, s.dead.get(key, 0.0))) for key, t in until))
     return changed(s, dead=dead, longer=without(s.longer, {x.key for x in step.exposures}))
 
@@ -47,7 +49,8 @@ def extended(s: RunState, event: ev.Extended) -> RunState:
     if step is None or s.back is not None or step.kind is not StepKind.APPLY:
         return s
     if any(w.stage == step.stage and w.kind is StepKind.APPLY for w in s.done):
-        return s  # what the preflight expects is half changed by now
+        # What the preflight expects is half changed by now: before this message its own RRsets are looked at.
+        return changed(s, since=event.ts, rounds=0, looked=0.0, trouble=())
     before = [n for n in range(s.i) if s.book.steps[n].kind is StepKind.PREFLIGHT]
     if not before:
         return s  # a runbook that was made by hand

@@ -104,7 +104,8 @@ class RunState:
     @property
     def step(self) -> Step | None:
         """The current step, None when all are done."""
-        return self.steps[self.index] if self.index < len(self.steps) else None
+        steps, n = (self.book.steps, self.i) if self.back is None else (self.back, self.bi)
+        return steps[n] if n < len(steps) else None
 
 
 if TYPE_CHECKING:

@@ -46,9 +46,5 @@ def commanded(s: RunState, event: ev.Command) -> RunState:
 
 def _resumed(s: RunState, ts: float) -> float:
     """Deadlines start anew after a hold; the end of a bake or wait does not move."""
-    step = s.step
-    return (
-        ts
-        if s.hold is not None and step is not None and step.kind in (StepKind.CONVERGE, StepKind.PREFLIGHT)
-        else s.since
-    )
+    looking = s.step is not None and s.step.kind in (StepKind.CONVERGE, StepKind.PREFLIGHT, StepKind.APPLY)
+    return ts if s.hold is not None and looking else s.since

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.actions import Action, Emit, Probe, Wait
-from dns_cutover.engine.rollback import committed_stages
+from dns_cutover.engine.rollback import has_begun
 from dns_cutover.engine.state import RunState
 from dns_cutover.probes.gate import GateState, gate_verdict
 from dns_cutover.probes.interface import ProbeSpec
@@ -18,8 +18,8 @@ def may_roll_back(s: RunState) -> tuple[bool, str]:
         return False, "the plan says rollback: automatic: false"
     if policy.until is not None and s.looked > policy.until:
         return False, "the way back ended (rollback.until)"
-    if step is not None and step.stage in committed_stages(s.book, s.i):
-        return False, f"stage {step.stage} is past its commit point"
+    if committed := next((c for c in s.book.stages if c.commit == "before" and has_begun(s.book, c.name, s.i)), None):
+        return False, f"stage {committed.name} is past its commit point"
     for spec in step.probes if step else ():
         if spec.role == "way_back" and gate_verdict(s.gates.get(spec.name, GateState()), spec) == "failed":
             return False, f"{spec.name} fails: going back would not help"

@@ -28,6 +28,10 @@ class ScaledClock:
     def bound(self, offset: float) -> None:
         """Nothing: the lab's servers sign with real time, so that their offset says nothing about lab time."""
 
+    def disturbed(self) -> bool:
+        """Never: nobody sets lab time."""
+        return False
+
     async def sleep_until(self, when: float) -> None:
         """Return at lab time `when` or later, as soon as the event loop can; at once if it has passed."""
         while (left := when - self.now()) > 0:

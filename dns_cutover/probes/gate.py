@@ -42,13 +42,15 @@ def observe(state: GateState, result: ProbeResult, spec: ProbeSpec) -> GateState
     A result from before the gate began, or from its `initial_delay`, is shown and counts for nothing: it came too
     early to tell anything about the change.
     """
-    state = replace(state, last=result, history=(*state.history, (result.verdict, result.latency))[-HISTORY:])
+    history = (*state.history, (result.verdict, result.latency))[-HISTORY:]
     if state.since is not None and result.at < state.since + spec.initial_delay:
-        return state
+        return replace(state, last=result, history=history)
     match result.verdict:
         case Verdict.SUCCESS:
             return replace(
                 state,
+                last=result,
+                history=history,
                 successes=state.successes + 1,
                 consecutive_successes=state.consecutive_successes + 1,
                 consecutive_failures=0,
@@ -57,6 +59,8 @@ def observe(state: GateState, result: ProbeResult, spec: ProbeSpec) -> GateState
         case Verdict.FAILURE:
             return replace(
                 state,
+                last=result,
+                history=history,
                 failures=state.failures + 1,
                 consecutive_failures=state.consecutive_failures + 1,
                 consecutive_successes=0,
@@ -64,7 +68,13 @@ def observe(state: GateState, result: ProbeResult, spec: ProbeSpec) -> GateState
                 last_failure=result,
             )
         case Verdict.ERROR:
-            return replace(state, errors=state.errors + 1, consecutive_errors=state.consecutive_errors + 1)
+            return replace(
+                state,
+                last=result,
+                history=history,
+                errors=state.errors + 1,
+                consecutive_errors=state.consecutive_errors + 1,
+            )
         case _:
             assert_never(result.verdict)
 

@@ -1,26 +1,28 @@
-"""A virtual world for the engine: clock, primary, lagging secondary, probes, faults; coroutines are stepped by hand.
+"""A virtual world for the engine: clocks, a primary, secondaries, probes, a store; coroutines are stepped by hand.
 
 The provider's real decision code runs on a virtual transport. No asyncio: a driver may vanish at any call.
 """
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import random
 import types
-from collections.abc import Callable, Collection, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
+from dns_cutover.clock import SystemClock
+from dns_cutover.engine import driver
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.driver import create, drive
-from dns_cutover.engine.fold import fold
-from dns_cutover.engine.journal import from_envelope
+from dns_cutover.engine import fold as folding
+from dns_cutover.engine.journal import from_envelope, to_envelope
 from dns_cutover.engine.ports import Ports
 from dns_cutover.engine.state import RunState
-from dns_cutover.errors import CutoverError
+from dns_cutover.errors import Unavailable
 from dns_cutover.lookup.interface import (
     AuthoritativeRound,
     Endpoint,
@@ -30,84 +32,42 @@ from dns_cutover.lookup.interface import (
     ResolverRow,
     ServerView,
 )
-from dns_cutover.plan.loader import parse_plan
 from dns_cutover.probes.interface import ProbeResult, ProbeSpec, Verdict
-from dns_cutover.providers.interface import Token, Unreachable
+from dns_cutover.providers.interface import Refused, Token, Unreachable
 from dns_cutover.providers.rfc2136.provider import Rfc2136Provider, guarantees
-from dns_cutover.providers.rfc2136.size import partition_changes
-from dns_cutover.providers.rfc2136.update import Answers, EditOp, Question, UpdateReply, UpdateSpec
+from dns_cutover.providers.rfc2136.update import Answers, Question, UpdateReply, UpdateSpec
 from dns_cutover.records import RRset, RRsetKey
-from dns_cutover.runbook.codec import runbook_json, runbook_sha256
-from dns_cutover.runbook.compile import compile_runbook
-from dns_cutover.runbook.compiling import LiveFacts
-from dns_cutover.runbook.model import Runbook, ZoneInfo
 from dns_cutover.store.interface import Envelope
-from dns_cutover.timing.exposure import NameContext
+from tests.simulation import server
+from tests.simulation.plans import BASE, LOCK, SERVERS, SOA, ZONE, Variant, variant
 
-ZONE = "example.test."
-LOCK = (f"_dns-cutover.{ZONE}", "TXT")
-PLAN = b"""
-version: 1
-name: sim
-zone: example.test
-provider: {type: rfc2136, server: 192.0.2.53, key: {name: k, secret: {env: X}}}
-ttl: {lower_to: 30s}
-propagation: {deadline: 15m, round_gap: 21s, on_deadline: {wrong: rollback, unreachable: rollback}}
-rollback: {additive: remove}
-stages:
-  - name: one
-    changes:
-      - {name: www, type: A, from: [192.0.2.1], to: [192.0.2.9]}
-      - {name: nm1, type: CNAME, from: absent, to: nm1.new.test.}
-    bake: 2m
-  - name: two
-    changes:
-      - {name: "@", type: MX, from: [10 old.test.], to: [10 new.test.], ttl: 300}
-      - {name: "@", type: TXT, remove: [old], add: [both]}
-    unchanged: [keep/A]
-    probes: [{type: tcp, name: p, target: x, port: 25, interval: 10s}]
-    bake: 5m
-"""
-BASE: dict[Question, RRset] = {
-    (ZONE, "SOA"): RRset(3600, ("ns.example.test. host.example.test. 1 7200 900 1209600 300",)),
-    (f"www.{ZONE}", "A"): RRset(3600, ("192.0.2.1",)),
-    (ZONE, "MX"): RRset(300, ("10 old.test.",)),
-    (ZONE, "TXT"): RRset(600, ('"old"', '"verification"')),
-    (f"keep.{ZONE}", "A"): RRset(600, ("192.0.2.5",)),
-}
-AFTER: dict[Question, RRset | None] = {
-    (f"www.{ZONE}", "A"): RRset(3600, ("192.0.2.9",)),
-    (f"nm1.{ZONE}", "CNAME"): RRset(3600, ("nm1.new.test.",)),
-    (ZONE, "MX"): RRset(300, ("10 new.test.",)),
-    (ZONE, "TXT"): RRset(600, ('"both"', '"verification"')),
-}
-NAMES = tuple(AFTER)
-
-
-class Crash(BaseException):
-    """kill -9 at this very call."""
+RUN = "r"
+NEVER = float("inf")
+Span = tuple[float, float]
+UNORDERED = replace(guarantees(), serial="none")
 
 
 @types.coroutine
 def pause(seconds: float) -> Generator[float, None, None]:
+    """Let the scheduler go on; the caller is resumed `seconds` later."""
     yield seconds
 
 
-def runbook(plan: bytes = PLAN) -> Runbook:
-    """The plan compiled against the base zone."""
-    loaded = parse_plan(plan, "sim.yaml", {})
-    soa = BASE[ZONE, "SOA"]
-    info = ZoneInfo(
-        "default", ZONE, {"type": "rfc2136"}, {}, (Endpoint("ns1", "192.0.2.1"), Endpoint("ns2", "192.0.2.2")),
-        soa.values[0], soa.ttl, 1, 300, guarantees(),
-    )  # fmt: skip
-    keys = [RRsetKey("default", o, t) for o, t in (*NAMES, (f"keep.{ZONE}", "A"))]
-    facts = LiveFacts(
-        (info,),
-        {k: BASE.get((k.owner, k.rdtype)) for k in keys},
-        {k: NameContext(300) for k in keys},
-    )
-    return compile_runbook(loaded.plan, loaded.sha256, facts, {"default": partition_changes})
+@dataclass
+class Chances:
+    """How often what happens, per call, while chaos lasts."""
+
+    kill: float = 0.0
+    lost: float = 0.0  # the message never arrives
+    mute: float = 0.0  # it does, and the reply gets lost
+    late: float = 0.0  # it arrives later
+    unreachable: float = 0.0
+    slow: float = 0.0  # it takes its time, but arrives
+    store: float = 0.0
+    probe_error: float = 0.0
+    probe_failure: float = 0.0
+    resolver: float = 0.0  # a cache says something else, or nothing
+    race: float = 0.0  # somebody else's write just before one of ours arrives
 
 
 @dataclass
@@ -119,37 +79,79 @@ class Fault:
 
 
 @dataclass
+class Secondary:
+    """What it served, from when on; how late transfers come; when it does not answer, or serves an older zone."""
+
+    lag: float
+    log: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
+    absent: list[Span] = field(default_factory=list)
+    relapsed: int | None = None  # the older version that it serves for a while
+    seen: list[tuple[float, int, frozenset[Question]]] = field(
+        default_factory=list
+    )  # when we asked what of an older one
+
+
+@dataclass
 class World:
-    """One zone, its servers, and everything that can go wrong there."""
+    """One zone, its servers, one run, and everything that can go wrong there."""
 
     rng: random.Random
-    broken: bool = False
-    lag: float = 3.0
+    plan: Variant = field(default_factory=lambda: variant("mail", 0))
+    manner: server.Manner = "bind"
+    chances: Chances = field(default_factory=Chances)
+    calm: float = 0.0  # from when on everything is well again
+    now: float = 1000.0
+    calls: int = 0
+    fuse: float = NEVER  # at which call the scheduler must be asked
+    horizon: float = 0.0  # and from when on: until then nobody else's turn comes
+    slept: bool = False
+    queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    # the zone
+    versions: list[server.Zone] = field(default_factory=lambda: [dict(BASE)])
+    served: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
+    secondaries: list[Secondary] = field(default_factory=lambda: [Secondary(3.0)])
+    ordered: bool = True  # whether serials are, so that the SOA can be required as well
+    ixfr: bool = True  # whether the server tells what was published before
+    outages: list[Span] = field(default_factory=list)  # the primary does not answer
+    only_ours: bool = False  # the outages are those of our way to it: it is there for others
+    foreign_keys: set[Question] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)  # operation ids that the server applied
+    # one update in particular
     crash_at: int = -1
     fault_at: int = -1
     fault: Fault = field(default_factory=lambda: Fault("mute"))
-    foreign_at: Mapping[float, tuple[Question, RRset | None]] = field(default_factory=dict)
-    now: float = 1000.0
-    calls: int = 0
     updates: int = 0
-    versions: list[dict[Question, RRset]] = field(default_factory=lambda: [dict(BASE)])
-    served: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
-    secondary: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
-    queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
-    foreign_keys: set[Question] = field(default_factory=set)
-    applied_ops: list[str] = field(default_factory=list)
-    journal: list[Envelope] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
     dead: bool = False
-    refuse_until: float = 0.0
-    down: tuple[float, float] = (0.0, 0.0)
-    skew: float = 0.0
-    secondary_dead: bool = False
+    refuse_until: float = 0.0  # it takes no updates
+    denies: bool = False  # it answers nothing
+    # the machine, the service, the store
+    skew: float = 0.0  # of the wall clock
+    stopped: float = 0.0  # seconds that the counting clock has missed
+    broken: bool = False
+    failing: list[Span] = field(default_factory=list)  # the new service does not work
+    old_failing: list[Span] = field(default_factory=list)  # the old one does not
+    journal: list[Envelope] = field(default_factory=list)
+    folded: RunState | None = None
+    evolved: dict[int, tuple[RunState, ev.Event, RunState]] = field(default_factory=dict)
+    stores: Callable[[], Any] | None = None  # a real store, if not the list above
+    problems: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
-    def at(self, when: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self.queue, (when, len(self.queue) + self.calls * 1000, action))
+    @property
+    def chaos(self) -> bool:
+        return self.now < self.calm
+
+    def chance(self, p: float) -> bool:
+        return p > 0.0 and self.now < self.calm and self.rng.random() < p
+
+    def during(self, spans: Sequence[Span]) -> bool:
+        return bool(spans) and any(a <= self.now < b for a, b in spans)
+
+    def at(self, when: float, action: Callable[[], object]) -> None:
+        heapq.heappush(self.queue, (when, next(self.numbers), lambda: _ignore(action())))
 
     def advance(self, seconds: float) -> None:
         end = self.now + seconds
@@ -157,187 +159,265 @@ class World:
             when, _, action = heapq.heappop(self.queue)
             self.now = max(self.now, when)
             action()
-        self.now = end
+        self.now = max(self.now, end)
 
     async def point(self, seconds: float = 0.01) -> None:
-        """Every call of a port passes here, before and after its effect."""
+        """Every call of a port passes here, before and after its effect: a place to die, and for others to act."""
         self.calls += 1
         if self.calls == self.crash_at:
             self.dead = True
+        elif self.now + seconds < self.horizon and self.calls < self.fuse:
+            self.advance(seconds)
+            return
         await pause(seconds)
 
-    def reachable(self) -> None:
-        if self.down[0] <= self.now < self.down[1]:
-            raise Unreachable("nobody there", maybe_applied=False)
+    def say(self, text: str) -> None:
+        self.said.append(f"{self.now:9.1f} {text}")
 
     # -- the zone -----------------------------------------------------------------------------------------------
 
     @property
-    def zone(self) -> dict[Question, RRset]:
+    def zone(self) -> server.Zone:
         return self.versions[-1]
 
-    def serial(self, version: Mapping[Question, RRset] | None = None) -> int:
-        return int((version or self.zone)[ZONE, "SOA"].values[0].split()[2])
+    def serial(self, version: Mapping[Question, RRset]) -> int:
+        return int(version[SOA].values[0].split()[2])
 
-    def publish(self, zone: dict[Question, RRset]) -> None:
-        fields = zone[ZONE, "SOA"].values[0].split()
+    def publish(self, zone: server.Zone) -> None:
+        fields = zone[SOA].values[0].split()
         fields[2] = str(int(fields[2]) + 1)
-        zone[ZONE, "SOA"] = RRset(3600, (" ".join(fields),))
+        zone[SOA] = RRset(zone[SOA].ttl, (" ".join(fields),))
         self.versions.append(zone)
         number = len(self.versions) - 1
         self.served.append((self.now, number))
-        self.at(self.now + self.lag, lambda: self.secondary.append((self.now, number)))
+        for secondary in self.secondaries:
+            self.at(self.now + secondary.lag, lambda s=secondary: self.transfer(s, number))
+
+    def transfer(self, secondary: Secondary, number: int) -> None:
+        secondary.relapsed = None
+        if number > secondary.log[-1][1]:
+            secondary.log.append((self.now, number))
 
     def foreign(self, question: Question, rrset: RRset | None) -> None:
+        """Somebody else writes. What cannot stand beside an alias, or an alias beside anything, no server takes."""
         zone = dict(self.zone)
         zone.pop(question, None)
+        beside = {t for o, t in zone if o == question[0]}
+        if rrset is not None and ("CNAME" in beside or (beside and question[1] == "CNAME")):
+            return
         if rrset is not None:
             zone[question] = rrset
         self.foreign_keys.add(question)
         self.publish(zone)
 
     def process(self, spec: UpdateSpec) -> str:
-        """The server: prerequisites, then all or nothing."""
-        zone = self.zone
-        for p in spec.prereqs:
-            there = {t for o, t in zone if o == p.owner}
-            found = zone.get((p.owner, p.rdtype))
-            if p.kind == "unused" and there:
-                return "YXDOMAIN"
-            if p.kind == "absent" and found is not None:
-                return "YXRRSET"
-            if p.kind == "exists" and (found is None or found.values != p.values):
-                return "NXRRSET"
-        work = dict(zone)
-        for op in spec.edits:
-            self._apply(work, op)
-        if work != zone:
-            self._judge(zone, work)
-            self.publish(work)
-        return "NOERROR"
+        """The server takes a message, or refuses it."""
+        before = self.zone
+        rcode, after = server.process(before, ZONE, spec, self.manner)
+        if after is not before:
+            self.judge_write(before, after)
+            self.publish(after)
+        if rcode == "NOERROR":
+            self._note(spec)
+        return rcode
 
-    @staticmethod
-    def _apply(work: dict[Question, RRset], op: EditOp) -> None:
-        key = (op.owner, op.rdtype)
-        old = work.get(key)
-        match op.kind:
-            case "clear":
-                work.pop(key, None)
-            case "delete":
-                rest = tuple(v for v in (old.values if old else ()) if v not in op.values)
-                work.pop(key, None)
-                if rest and old is not None:
-                    work[key] = RRset(old.ttl, rest)
-            case "add":
-                values = tuple(sorted({*(old.values if old else ()), *op.values}))
-                work[key] = RRset(op.ttl, values)
+    def _note(self, spec: UpdateSpec) -> None:
+        """Whose operation was applied: its id is in the lock, or pending while the lock is given back."""
+        added = [e for e in spec.edits if (e.owner, e.rdtype) == LOCK and e.kind == "add"]
+        token = Token.parse(added[0].values[0].strip('"')) if added else None
+        if token is not None:
+            self.taken.add(token.op)
+        elif any(e.kind == "clear" and (e.owner, e.rdtype) == LOCK for e in spec.edits):
+            pending = self.folded.pending if self.folded is not None else None
+            if pending is not None and pending.next is None:
+                self.taken.add(pending.op)
 
-    # -- what must never happen ---------------------------------------------------------------------------------
+    def foreign_write(self) -> None:
+        """Somebody else writes something."""
 
-    def _judge(self, before: Mapping[Question, RRset], after: Mapping[Question, RRset]) -> None:
-        token = _token(before.get(LOCK)) or _token(after.get(LOCK))
-        changed = {q for q in {*before, *after} if before.get(q) != after.get(q) and q[1] != "SOA" and q != LOCK}
-        state = self.state()
-        if changed and (before.get(LOCK) is None or token is None):
-            self.problems.append("a write without holding the lock")
-        if changed and (state is None or state.pending is None or state.final):
-            self.problems.append("a write that the journal does not have as pending")
-        for q in changed:
-            old = before.get(q)
-            if q in self.foreign_keys and old is not None and q != (ZONE, "TXT"):
-                self.problems.append(f"a foreign value was overwritten: {q}")
-            if old is not None and after.get(q) is None and q in BASE:
-                self.problems.append(f"a gap: {q}")
-            base = BASE.get(q)
-            new = after.get(q)
-            if base and old and new and new.values != old.values and old.values == base.values and base.ttl > 30:
-                last = max(t for log in (self.served, self.secondary) for t in self._last_high(log, q, base))
-                if self.now < last + base.ttl + 60 and state is not None and state.back is None:
-                    self.problems.append(f"changed while a cache may hold the old TTL: {q}")
+    # -- what must never happen (invariants.py) -----------------------------------------------------------------
 
-    def _last_high(self, log: list[tuple[float, int]], q: Question, base: RRset) -> list[float]:
-        out = [0.0]
-        for n, (_, version) in enumerate(log):
-            rrset = self.versions[version].get(q)
-            if rrset is not None and rrset.ttl == base.ttl and rrset.values == base.values:
-                out.append(log[n + 1][0] if n + 1 < len(log) else self.now)
-        return out
+    def judge_write(self, before: server.Zone, after: server.Zone) -> None:
+        """Called with what a message of ours makes of the zone."""
+
+    def witness(self, before: RunState, event: ev.Event, after: RunState) -> None:
+        """Called with every event that was stored."""
+
+    # -- the journal --------------------------------------------------------------------------------------------
 
     def state(self) -> RunState | None:
-        return fold("r", [from_envelope(e) for e in self.journal]) if self.journal else None
+        """Folded from where it was left."""
+        if self.folded is None and self.journal:
+            self.folded = folding.fold(RUN, [_event(self.journal[0])])
+        while self.folded is not None and self.folded.seq < len(self.journal):
+            event = _event(self.journal[self.folded.seq])
+            before = self.folded
+            self.folded = self.evolve(before, event)
+            self.witness(before, event, self.folded)
+        return self.folded
+
+    def evolve(self, s: RunState, event: ev.Event) -> RunState:
+        """The engine's, which is pure: what the driver has worked out need not be worked out again."""
+        known = self.evolved.get(id(event))
+        if known is not None and known[0] is s and known[1] is event:
+            return known[2]
+        if len(self.evolved) > 20:
+            self.evolved.clear()
+        after = folding.evolve(s, event)
+        self.evolved[id(event)] = (s, event, after)
+        return after
+
+    def append(self, event: ev.Event) -> None:
+        """Somebody else's entry."""
+        state = self.state()
+        assert state is not None
+        self.journal.append(driver.to_envelope(RUN, state.seq, event))
+        self.state()
 
     def events(self) -> list[ev.Event]:
-        return [from_envelope(e) for e in self.journal]
+        return [_event(e) for e in self.journal]
+
+    @contextmanager
+    def quick(self) -> Iterator[None]:
+        """Events are kept as they are, without becoming JSON and back; each is folded once, for world and driver."""
+        book, json = self.plan.book, self.plan.json
+        real = folding.parse_runbook
+        with (
+            patch.object(driver, "to_envelope", _kept),
+            patch.object(driver, "from_envelope", _event),
+            patch.object(driver, "evolve", self.evolve),
+            patch.object(folding, "parse_runbook", lambda text: book if text is json else real(text)),
+        ):
+            yield
 
     # -- ports --------------------------------------------------------------------------------------------------
 
     def ports(self, runner: str) -> Ports:
         provider = Rfc2136Provider("default", ZONE, Transport(self), lambda: self.now + self.skew)
-        counter = iter(range(10**9))
-        ids = lambda: f"{runner}{next(counter):x}"  # noqa: E731
-        return Ports(Store(self), {"default": provider}, Lookup(self), Prober(self), Clock(self), ids, runner)
-
-
-def _token(rrset: RRset | None) -> Token | None:
-    return Token.parse(rrset.values[0].strip('"')) if rrset is not None else None
-
-
-@dataclass
-class Transport:
-    w: World
-
-    async def update(self, spec: UpdateSpec) -> UpdateReply:
-        w = self.w
-        await w.point()
-        w.reachable()
-        w.updates += 1
-        if w.updates == w.fault_at:
-            if w.fault.kind == "mute":
-                w.process(spec)
-            elif w.fault.kind == "zombie":
-                w.at(w.now + w.fault.delay, lambda: _ignore(w.process(spec)))
-            await w.point(10)
-            raise Unreachable("no reply", maybe_applied=True)
-        rcode = "REFUSED" if w.now < w.refuse_until else w.process(spec)
-        await w.point()
-        return UpdateReply(rcode, w.now)
-
-    async def query(self, questions: Collection[Question]) -> Answers:
-        await self.w.point()
-        self.w.reachable()
-        return Answers({q: self.w.zone.get(q) for q in questions}, self.w.now)
-
-    async def history(self, since_serial: int) -> Mapping[Question, int] | None:
-        await self.w.point()
-        out: dict[Question, int] = {}
-        versions = self.w.versions
-        for old, new in itertools.pairwise(versions):
-            if self.w.serial(old) >= since_serial:
-                for q, rrset in new.items():
-                    if old.get(q) != rrset:
-                        out[q] = max(out.get(q, 0), rrset.ttl)
-        return out
+        if not self.ordered:
+            provider.guarantees = UNORDERED
+        counter = itertools.count()
+        store = Store(self) if self.stores is None else self.stores()
+        return Ports(
+            store,
+            {"default": provider},
+            Lookup(self),
+            Prober(self),
+            MachineClock(self),
+            lambda: f"{runner}{next(counter):x}",
+            runner,
+            poll=1e9,  # the scheduler wakes whoever has something to hear
+        )
 
 
 def _ignore(_: object) -> None:
     return None
 
 
+def _kept(run_id: str, seq: int, event: ev.Event) -> Envelope:
+    body: Any = event
+    return Envelope(run_id, seq, event.ts, body)
+
+
+def _event(envelope: Envelope) -> ev.Event:
+    body: Any = envelope.body
+    return from_envelope(envelope) if isinstance(body, str) else body
+
+
+# The driver's own, whatever it is patched with.
+assert driver.to_envelope is to_envelope
+
+
 @dataclass
-class Store:
+class Transport:
+    """The way to the primary: messages and replies get lost, and some come late."""
+
     w: World
 
-    async def append(self, envelopes: Any) -> bool:
+    async def update(self, spec: UpdateSpec) -> UpdateReply:
         w = self.w
         await w.point()
-        if w.dead or len(w.journal) != envelopes[0].seq:
+        if w.during(w.outages):
+            raise Unreachable("nobody there", maybe_applied=False)
+        if w.chance(w.chances.slow):
+            await w.point(w.rng.choice((20.0, 100.0)))
+        w.updates += 1
+        if w.chance(w.chances.race):
+            w.foreign_write()
+        fault = self._fault()
+        if fault is not None:
+            w.say(f"update {w.updates}: {fault.kind}")
+            if fault.kind == "mute":
+                w.process(spec)
+            elif fault.kind == "zombie":
+                w.at(w.now + fault.delay, lambda: w.process(spec))
+            await w.point(10)
+            raise Unreachable("no reply", maybe_applied=True)
+        rcode = "REFUSED" if w.now < w.refuse_until else w.process(spec)
+        await w.point()
+        return UpdateReply(rcode, w.now)
+
+    def _fault(self) -> Fault | None:
+        w = self.w
+        if w.updates == w.fault_at:
+            return w.fault
+        for kind, p in (("lost", w.chances.lost), ("mute", w.chances.mute), ("zombie", w.chances.late)):
+            if w.chance(p):
+                return Fault(kind, w.rng.choice((0.5, 3.0, 15.0, 90.0, 1500.0, 6000.0)))
+        return None
+
+    async def query(self, questions: Collection[Question]) -> Answers:
+        w = self.w
+        await w.point()
+        if w.denies:
+            raise Refused("the key is not known")
+        if w.during(w.outages) or w.chance(w.chances.unreachable):
+            raise Unreachable("nobody there", maybe_applied=False)
+        zone = w.zone
+        found = Answers({q: zone.get(q) for q in questions}, w.now)
+        await w.point()
+        return found
+
+    async def history(self, since_serial: int) -> Mapping[Question, int] | None:
+        w = self.w
+        await w.point()
+        if not w.ixfr:
+            return None
+        out: dict[Question, int] = {}
+        for old, new in itertools.pairwise(w.versions):
+            if w.serial(old) >= since_serial:
+                for q, rrset in new.items():
+                    if old.get(q) != rrset:
+                        out[q] = max(out.get(q, 0), rrset.ttl)
+        return out
+
+
+@dataclass
+class Store:
+    """In memory, with a disk that is full at times, and a connection that breaks after the commit."""
+
+    w: World
+
+    async def append(self, envelopes: Sequence[Envelope]) -> bool:
+        w = self.w
+        await w.point()
+        fits = not w.dead and len(w.journal) == envelopes[0].seq
+        if w.chance(w.chances.store):
+            if fits and w.rng.random() < 0.5:
+                w.journal.extend(envelopes)
+                w.state()
+            w.say("the store fails")
+            raise Unavailable("the store cannot be used")
+        if not fits:
             return False
         w.journal.extend(envelopes)
+        w.state()
         await w.point()
         return True
 
     async def load(self, run_id: str, start: int = 0) -> tuple[Envelope, ...]:
-        await pause(0.01)
+        if self.w.chance(self.w.chances.store / 8):
+            raise Unavailable("the store cannot be used")
         return tuple(self.w.journal[start:])
 
     async def runs(self) -> tuple[Any, ...]:
@@ -347,112 +427,81 @@ class Store:
         return None
 
 
-@dataclass
-class Clock:
-    """A process takes the wall clock as it finds it, and counts by itself from then on."""
+class MachineClock(SystemClock):
+    """The real one, on the machine's two clocks: one that somebody sets, and one that counts but may stand still."""
 
-    w: World
-
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.offset = self.w.skew
-
-    def now(self) -> float:
-        return self.w.now + self.offset
-
-    def bound(self, offset: float) -> None:
-        self.offset = self.w.skew + offset
+    def __init__(self, w: World) -> None:
+        self.w = w
+        super().__init__(lambda: w.now + w.skew, lambda: w.now - w.stopped)
 
     async def sleep_until(self, when: float) -> None:
-        await pause(max(0.01, when - self.now()))  # not a place to die: the same as before the next call
+        """Not a place to die: the same as before the next call."""
+        self.w.slept = True
+        await pause(max(0.01, when - self.now()))
 
 
 @dataclass
 class Lookup:
+    """All authoritative servers, and two caches."""
+
     w: World
 
     async def authoritative(self, keys: Collection[RRsetKey]) -> AuthoritativeRound:
-        await self.w.point()
+        w = self.w
+        await w.point()
         views = []
-        for name, log in (("ns1", self.w.served), ("ns2", self.w.secondary)):
-            if name == "ns2" and self.w.secondary_dead:
-                views.append(ServerView("default", Endpoint(name, "192.0.2.1"), {}, None, "no answer in 3 tries"))
+        for n in range(len(w.secondaries) + 1):
+            endpoint = Endpoint(SERVERS[n], f"192.0.2.{n + 1}")
+            secondary = w.secondaries[n - 1] if n else None
+            if w.during(secondary.absent if secondary is not None else () if w.only_ours else w.outages):
+                views.append(ServerView("default", endpoint, {}, None, "no answer in 3 tries"))
                 continue
-            zone = self.w.versions[log[-1][1]]
-            rrsets = {k: zone.get((k.owner, k.rdtype)) for k in keys}
-            views.append(ServerView("default", Endpoint(name, "192.0.2.1"), rrsets, self.w.serial(zone)))
-        return AuthoritativeRound(self.w.now, tuple(views))
+            version = w.served[-1][1]
+            if secondary is not None:
+                version = secondary.log[-1][1] if secondary.relapsed is None else secondary.relapsed
+                if secondary.relapsed is not None:
+                    secondary.seen.append((w.now, version, frozenset((k.owner, k.rdtype) for k in keys)))
+            zone = w.versions[version]
+            views.append(
+                ServerView("default", endpoint, {k: zone.get((k.owner, k.rdtype)) for k in keys}, w.serial(zone))
+            )
+        await w.point()
+        return AuthoritativeRound(w.now, tuple(views))
 
     async def resolvers(self, expectations: Collection[Expectation]) -> ResolverRound:
-        await self.w.point()
+        w = self.w
+        await w.point()
         due = max((x.dead_at for x in expectations), default=0.0)
-        rows = tuple(
-            ResolverRow(Endpoint("cache", "192.0.2.3"), x.key, Evidence.WITNESSED, at=self.w.now) for x in expectations
-        )
-        return ResolverRound(self.w.now, rows, due if due > self.w.now else float("inf"))
+        rows = []
+        for n, x in itertools.product((8, 9), expectations):
+            evidence = Evidence.WITNESSED
+            if w.chance(w.chances.resolver):
+                evidence = w.rng.choice((Evidence.VIOLATOR, Evidence.ERROR, Evidence.STALE))
+            rows.append(ResolverRow(Endpoint(f"cache{n}", f"192.0.2.{n}"), x.key, evidence, at=w.now))
+        await w.point()
+        return ResolverRound(w.now, tuple(rows), due if due > w.now else NEVER)
 
     baseline = resolvers
 
 
 @dataclass
 class Prober:
+    """The new service fails at times; now and then a probe blinks, or cannot tell."""
+
     w: World
 
     async def ask(self, probes: Collection[ProbeSpec]) -> tuple[ProbeResult, ...]:
-        await self.w.point()
-        live = self.w.zone.get((ZONE, "MX"), BASE[ZONE, "MX"]).values == ("10 new.test.",)
-        verdict = Verdict.FAILURE if self.w.broken and live else Verdict.SUCCESS
-        return tuple(ProbeResult(p.name, verdict, self.w.now, 0.01, "") for p in probes)
-
-
-# -- running ----------------------------------------------------------------------------------------------------
-
-BOOK = runbook()
-
-
-def play(w: World, *, restarts: int = 5, limit: float = 400_000.0, book: Runbook = BOOK) -> RunState:
-    """Run to the end, starting a new process after each crash. Steering: a hold is answered by a rollback."""
-    for when, (question, rrset) in w.foreign_at.items():
-        w.at(when, lambda q=question, r=rrset: w.foreign(q, r))
-    first = ev.Created(w.now, runbook_json(book), runbook_sha256(book), "sim")
-    crash_at, w.crash_at = w.crash_at, -1
-    step(w, create("r", first, w.ports("p0")))
-    w.calls, w.crash_at = 0, crash_at
-    for attempt in range(1, restarts + 1):
-        state = w.state()
-        assert state is not None
-        if state.final:
-            return state
-        if state.hold is not None and state.back is None and attempt > 1:
-            command = ev.Command(w.now, "rollback", "sim")
-            from dns_cutover.engine.journal import to_envelope
-
-            w.journal.append(to_envelope("r", state.seq, command))
-            state = w.state()
-            assert state is not None
-        w.dead = False
-        # A driver that stands back (LockHeld) is followed by the next one, as a crash is.
-        with contextlib.suppress(CutoverError):
-            step(w, drive(state, w.ports(f"p{attempt}")), limit)
-        w.crash_at = -1
-        w.advance(30)
-    state = w.state()
-    assert state is not None
-    return state
-
-
-def step(w: World, coroutine: Any, limit: float = 400_000.0) -> Any:
-    """Drive one coroutine; it vanishes where the world says so."""
-    while True:
-        try:
-            seconds = coroutine.send(None)
-        except StopIteration as done:
-            return done.value
-        if w.dead:
-            coroutine.close()
-            return None
-        w.advance(seconds)
-        if w.now >= limit:
-            state = w.state()
-            raise AssertionError(f"hangs in {state.step.id if state and state.step else state}")
+        w = self.w
+        await w.point()
+        live = any(q in w.zone and w.zone[q].values == values for q, values in w.plan.service)
+        out = []
+        for p in probes:
+            bad = w.during(w.old_failing) if p.role == "way_back" else live and (w.broken or w.during(w.failing))
+            verdict = Verdict.FAILURE if bad else Verdict.SUCCESS
+            if w.chance(w.chances.probe_error):
+                verdict = Verdict.ERROR
+            elif w.chance(w.chances.probe_failure):
+                verdict = Verdict.FAILURE
+            out.append(ProbeResult(p.name, verdict, w.now, 0.01, ""))
+        await w.point()
+        return tuple(out)

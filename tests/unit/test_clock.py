@@ -62,3 +62,16 @@ def test_the_provider_s_clock_takes_its_place_and_goes_on_steadily(offset):
 def test_on_linux_the_steady_clock_is_the_one_that_counts_suspends():
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     assert before <= steady() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def test_clocks_that_came_apart_are_noticed_until_the_provider_s_clock_is_taken_over():
+    """Set by somebody, or both of a virtual machine stood still, and the wall clock was set right afterwards."""
+    machine = Machine()
+    clock = machine.clock()
+    machine.pass_(10)
+    machine.wall += 0.5  # being slewed
+    assert not clock.disturbed()
+    machine.wall += 300.0
+    assert clock.disturbed()
+    clock.bound(0.0)
+    assert (clock.now(), clock.disturbed()) == (machine.wall, False)
