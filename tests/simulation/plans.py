@@ -166,7 +166,10 @@ class Variant:
         return tuple(s.name for s in self.book.stages)
 
 
-def runbook(plan: bytes, partition: Partition = partition_changes, *, servers: int = 2) -> Runbook:
+PLAN = HEAD + STAGES["mail"]
+
+
+def runbook(plan: bytes = PLAN, partition: Partition = partition_changes, *, servers: int = 2) -> Runbook:
     """The plan compiled against the base zone."""
     loaded = parse_plan(plan, "sim.yaml", {})
     soa = BASE[SOA]
@@ -235,3 +238,9 @@ def variant(name: str, policy: int) -> Variant:
     steps = tuple(replace(s, gate=replace(s.gate, **gate)) for s in base.steps)
     rollback = replace(base.rollback, additive=additive, scope=scope)
     return variant_of(name, replace(base, stages=stages, steps=steps, rollback=rollback))
+
+
+MAIL = variant("mail", 0)
+BOOK = MAIL.book
+AFTER = MAIL.after
+NAMES = MAIL.names

@@ -12,6 +12,8 @@ from dns_cutover.engine.state import RunState
 from dns_cutover.errors import CutoverError
 from dns_cutover.providers.rfc2136.update import Question
 from dns_cutover.records import RRset
+from dns_cutover.runbook.model import Runbook
+from tests.simulation.plans import variant_of
 from tests.simulation.world import NEVER, RUN, World
 
 
@@ -28,8 +30,11 @@ def play(
     restarts: int = 5,
     limit: float = 400_000.0,
     foreign_at: Mapping[float, tuple[Question, RRset | None]] | None = None,
+    book: Runbook | None = None,
 ) -> RunState:
     """Run to the end, starting a new process after each crash. Steering: a hold is answered by a rollback."""
+    if book is not None:
+        w.plan = variant_of("given", book)
     for when, (question, rrset) in (foreign_at or {}).items():
         w.at(when, lambda q=question, r=rrset: w.foreign(q, r))  # type: ignore[misc]
     begin(w)

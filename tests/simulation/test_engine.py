@@ -16,18 +16,14 @@ from dns_cutover.engine.fold import evolve, fold
 from dns_cutover.engine.journal import to_envelope
 from dns_cutover.engine.state import RunState
 from dns_cutover.probes.interface import ProbeResult, Verdict
+from dns_cutover.providers.rfc2136.update import Question
 from dns_cutover.records import RRset
 from dns_cutover.runbook.codec import runbook_json, runbook_sha256
 from dns_cutover.runbook.model import StepKind
 from tests.simulation.invariants import Judged
-from tests.simulation.plans import BASE, HEAD, LOCK, STAGES, ZONE, Question, runbook, variant, variant_of
+from tests.simulation.plans import AFTER, BASE, LOCK, MAIL, NAMES, PLAN, ZONE, runbook, variant_of
 from tests.simulation.play import begin, play
 from tests.simulation.world import Fault, Prober
-
-MAIL = variant("mail", 0)
-PLAN = HEAD + STAGES["mail"]
-AFTER = MAIL.after
-NAMES = MAIL.names
 
 
 def World(**fields: Any) -> Judged:

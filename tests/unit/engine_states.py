@@ -13,7 +13,7 @@ from dns_cutover.probes.interface import ProbeResult, ProbeSpec, Verdict
 from dns_cutover.providers.interface import Token
 from dns_cutover.runbook.codec import runbook_json, runbook_sha256
 from dns_cutover.runbook.model import Convergence, Runbook, Step
-from tests.simulation.world import BOOK
+from tests.simulation.plans import BOOK
 
 NOW = 10_000.0
 HEALTH = ProbeSpec("p", "tcp", "health", {}, interval=10.0)

@@ -25,7 +25,9 @@ from dns_cutover.report.preview import CROSS_ZONES
 from dns_cutover.report.runbook_page import runbook_page
 from dns_cutover.runbook.export_messages import images, messages
 from dns_cutover.runbook.model import WRITES, Runbook, Step, StepKind
-from tests.simulation.world import AFTER, BASE, World, play, runbook
+from tests.simulation.plans import AFTER, BASE, runbook
+from tests.simulation.play import play
+from tests.simulation.world import World
 from tests.unit.preview_world import MAIL, MAIL_ZONE, NOW, book_of, mail, many, retire, two_zones
 
 GOLDEN = Path(__file__).parents[1] / "data" / "export"
@@ -40,8 +42,8 @@ def renderer(book: Runbook, stage: str = "") -> Renderer:
 @cache
 def states(*, broken: bool = False, foreign: float = 0.0) -> list[RunState]:
     """The state after each event of one run of the simulation."""
-    world = World(random.Random(1), broken=broken, foreign_at={foreign: MX} if foreign else {})
-    play(world)
+    world = World(random.Random(1), broken=broken)
+    play(world, foreign_at={foreign: MX} if foreign else {})
     events = [from_envelope(e) for e in world.journal]
     out = [fold("r", events[:1])]
     for event in events[1:]:

@@ -12,7 +12,8 @@ from dns_cutover.cli.following import follow, replay
 from dns_cutover.report.plain import JsonLinesWatcher, PlainWatcher
 from dns_cutover.store.interface import Envelope
 from dns_cutover.store.memory import MemoryStore
-from tests.simulation.world import World, play
+from tests.simulation.play import play
+from tests.simulation.world import World
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import pytest
 
 from dns_cutover.cli.main import main
 from dns_cutover.store.open import open_store
-from tests.simulation.world import World, play
+from tests.simulation.play import play
+from tests.simulation.world import World
 
 
 def run_over(path: Path, *, broken: bool) -> str:

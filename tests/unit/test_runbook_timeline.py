@@ -14,7 +14,9 @@ from dns_cutover.runbook.changes import stage_changes
 from dns_cutover.runbook.model import Runbook, Window
 from dns_cutover.runbook.timeline import finish_after, old_side, old_side_off, tails, timeline
 from dns_cutover.runbook.window import window_closes, window_opens
-from tests.simulation.world import BOOK, PLAN, World, play, runbook
+from tests.simulation.plans import BOOK, PLAN, runbook
+from tests.simulation.play import play
+from tests.simulation.world import World
 from tests.unit import preview_world
 
 WWW = "www 3600 IN A 192.0.2.1\n"

@@ -22,7 +22,8 @@ from dns_cutover.store.interface import Envelope
 from dns_cutover.store.memory import MemoryStore
 from dns_cutover.store.open import open_store
 from dns_cutover.store.portable import MAX_LINE, BadRuns, Journal, read_runs, runs_text
-from tests.simulation.world import World, play
+from tests.simulation.play import play
+from tests.simulation.world import World
 from tests.unit.preview_world import mail
 
 

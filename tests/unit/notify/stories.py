@@ -12,7 +12,8 @@ from dns_cutover.engine.journal import to_envelope
 from dns_cutover.notify.interface import Notification
 from dns_cutover.notify.telling import tell
 from dns_cutover.store.memory import MemoryStore
-from tests.simulation.world import World, play
+from tests.simulation.play import play
+from tests.simulation.world import World
 
 
 @cache
