@@ -39,7 +39,7 @@ from dns_cutover.providers.rfc2136.update import Answers, Question, UpdateReply,
 from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.store.interface import Envelope
 from tests.simulation import server
-from tests.simulation.plans import BASE, LOCK, SERVERS, SOA, ZONE, Variant, variant
+from tests.simulation.plans import BASE, LOCK, MAIL, SERVERS, SOA, ZONE, Variant
 
 RUN = "r"
 NEVER = float("inf")
@@ -96,7 +96,7 @@ class World:
     """One zone, its servers, one run, and everything that can go wrong there."""
 
     rng: random.Random
-    plan: Variant = field(default_factory=lambda: variant("mail", 0))
+    plan: Variant = MAIL
     manner: server.Manner = "bind"
     chances: Chances = field(default_factory=Chances)
     calm: float = 0.0  # from when on everything is well again

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dns_cutover.engine.rollback import Written, closed_stages, committed_stages, is_additive, kept, way_back
+from dns_cutover.engine.rollback import Written, closed_stages, has_begun, has_ended, is_additive, kept, way_back
 from dns_cutover.records import Change, RRset, RRsetKey, SetEdit, ValueEdit, realise
 from dns_cutover.runbook.model import Convergence, Exposure, RollbackPolicy, Runbook, StageInfo, Step, StepKind
-from tests.simulation.world import BASE, BOOK
+from tests.simulation.plans import BASE, BOOK
 
 WWW = RRsetKey("default", "www.example.test.", "A")
 NM1 = RRsetKey("default", "nm1.example.test.", "CNAME")
@@ -96,6 +96,13 @@ def test_an_alias_and_the_data_in_whose_place_it_came_go_back_together() -> None
 # -- commit points ----------------------------------------------------------------------------------------------------
 
 
+def committed_stages(book: Runbook, i: int) -> set[str]:
+    """Those whose commit point has passed at step `i`, with all before them."""
+    passed = {"before": has_begun, "after": has_ended, "never": lambda *_: False}
+    points = [n for n, s in enumerate(book.stages) if passed[s.commit](book, s.name, i)]
+    return {s.name for s in book.stages[: max(points, default=-1) + 1]}
+
+
 @pytest.mark.parametrize(
     ("one", "two", "i", "committed", "closed"),
     [
@@ -113,7 +120,7 @@ def test_an_alias_and_the_data_in_whose_place_it_came_go_back_together() -> None
 )
 def test_from_when_a_stage_is_not_taken_back(one: str, two: str, i: int, committed: Any, closed: Any) -> None:
     book = with_commits(one, two)
-    assert committed_stages(book, i) == frozenset(committed)
+    assert committed_stages(book, i) == set(committed)
     assert closed_stages(book, i) == frozenset(closed)
 
 
@@ -121,7 +128,7 @@ def test_a_commit_point_commits_what_came_before_it_and_nothing_after() -> None:
     steps = tuple(Step(name, StepKind.BAKE, name) for name in "abc")
     stages = (StageInfo("a"), StageInfo("b", commit="after"), StageInfo("c"), StageInfo("none", commit="before"))
     book = replace(BOOK, stages=stages, steps=steps)
-    assert committed_stages(book, 1) == frozenset()
+    assert committed_stages(book, 1) == set()
     assert committed_stages(book, 2) == {"a", "b"}
     assert closed_stages(book, 3) == {"a", "b"}
 
