@@ -53,7 +53,7 @@ def test_help_imports_no_boto3() -> None:
 def test_wiring_of_an_rfc2136_zone_imports_no_boto3() -> None:
     code = """
 import sys
-from tests.simulation.world import BOOK
+from tests.simulation.plans import BOOK
 from dataclasses import replace
 from dns_cutover.assembly import Setting
 from dns_cutover.assembly.wiring import provider
