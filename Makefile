@@ -70,6 +70,7 @@ $(BENCH)/.installed: pyproject.toml .ci/venv
 
 reference: install ## the pages and the schema that are made from the code
 	@$(BIN)/dns-cutover checks --format markdown > docs/reference/checks.md
+	@$(BIN)/dns-cutover resolvers --format markdown > docs/reference/resolvers.md
 	@$(BIN)/dns-cutover schema --format markdown > docs/reference/plan.md
 	@$(BIN)/dns-cutover schema > plans/plan.schema.json
 

@@ -1,22 +1,30 @@
-"""`check NAME TYPE`: propagation of one RRset, without a plan."""
+"""`check NAME TYPE`: propagation of one RRset, or of many, without a plan."""
 
 from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dns_cutover.cli.check_arguments import Arguments
 from dns_cutover.cli.common import print_json, write_text
 from dns_cutover.cli.options import Authoritative, Bootstrap, Many
-from dns_cutover.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import ConsoleRenderable
+
     from dns_cutover.assembly import Setting
-    from dns_cutover.lookup.interface import AuthoritativeRound, Endpoint, ResolverRound
-    from dns_cutover.lookup.live import LiveLookup
-    from dns_cutover.records import RRset, RRsetKey
+    from dns_cutover.lookup.propagation import Propagation
+    from dns_cutover.lookup.views import Spread
+    from dns_cutover.report.check import CheckView
+
+MOST_PAUSE = 60.0  # seconds
+CONVERGED, NOT_YET, CONTRADICTED = 0, 75, 3
 
 
 class Format(StrEnum):
@@ -32,194 +40,189 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The owner name.")],
-    rrtype: Annotated[str, typer.Argument(metavar="TYPE", help="The record type.")],
-    expect: Annotated[Many, typer.Option(metavar="RDATA", help="The expected value; repeat for several.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The owner name.")] = None,
+    rrtype: Annotated[str | None, typer.Argument(metavar="TYPE", help="The record type.")] = None,
+    expect: Annotated[
+        Many, typer.Option(metavar="RDATA", help="The expected value; repeat for several; absent: it is gone.")
+    ] = None,
+    one_of: Annotated[Many, typer.Option(metavar="RDATA", help="Any one of these values is right.")] = None,
+    subset_of: Annotated[Many, typer.Option(metavar="RDATA", help="Any of these values, and no other.")] = None,
+    cidr: Annotated[Many, typer.Option(metavar="NETWORK", help="Any address in these networks.")] = None,
+    ends_at: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whatever an alias that leads to this name gives.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until it has converged.")] = False,
+    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Watch no longer than this.")] = None,
+    from_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Many: a line for each, NAME TYPE [VALUE…]; - is the input.")
+    ] = None,
     zone: Annotated[str | None, typer.Option(metavar="ZONE", help="The zone that the name is in.")] = None,
     authoritative: Authoritative = None,
     bootstrap: Bootstrap = None,
     resolver: Annotated[
-        Many, typer.Option(metavar="ADDRESS[:PORT]", help="Resolvers to ask; default: public ones.")
+        Many,
+        typer.Option(
+            metavar="ADDRESS[:PORT]",
+            help="Resolvers to ask, tls:// or https:// before it; or a preset; default: public.",
+        ),
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.TEXT,
     json: Annotated[bool, typer.Option("--json", hidden=True, help="The same as --format json.")] = False,
 ) -> None:
     """Ask every authoritative server, then resolvers. Exit 0 converged, 75 not yet, 3 contradicted."""
-    import asyncio
+    from dns_cutover.cli.common import run_async
 
-    as_json = json or output is Format.JSON
-    servers = (authoritative or [], bootstrap or [], resolver or [])
-    raise typer.Exit(asyncio.run(_check(name, rrtype, expect or [], watch, zone, *servers, as_json)))
+    arguments = Arguments(
+        name,
+        rrtype,
+        tuple(expect or ()),
+        tuple(one_of or ()),
+        tuple(subset_of or ()),
+        tuple(cidr or ()),
+        ends_at,
+        timeout,
+        from_file,
+        zone,
+        tuple(authoritative or ()),
+        tuple(bootstrap or ()),
+        tuple(resolver or ()),
+    )
+    raise typer.Exit(run_async(_check(arguments, watch, json or output is Format.JSON)))
 
 
-async def _check(
-    name: str,
-    rrtype: str,
-    expect: list[str],
-    watch: bool,
-    zone: str | None,
-    authoritative: list[str],
-    bootstrap: list[str],
-    resolver: list[str],
-    json: bool,
-) -> int:
+async def _check(arguments: Arguments, watch: bool, json: bool) -> int:
     from dns_cutover.assembly import Setting
     from dns_cutover.lookup.live import LiveLookup
-    from dns_cutover.lookup.resolvers import preset
-    from dns_cutover.plan.expand import rdata_values
-    from dns_cutover.plan.types import parse_endpoint
-    from dns_cutover.records import InvalidName, InvalidRdata, RRsetKey
+    from dns_cutover.lookup.propagation import Propagation
 
     setting = Setting()
-    try:
-        key = RRsetKey.of("zone", name, rrtype)
-        wanted = rdata_values(key.rdtype, tuple(expect), key.owner)
-        listed = tuple(parse_endpoint(a) for a in authoritative)
-        finders = tuple(parse_endpoint(a) for a in bootstrap) or preset("system")
-        resolvers = tuple(parse_endpoint(a) for a in resolver) or preset("public")
-    except (InvalidName, InvalidRdata, ValueError) as exc:
-        raise UsageError(str(exc)) from None
-    origin, servers = await _servers(setting, key.owner, zone, listed, finders)
-    lookup = LiveLookup({"zone": (origin, servers)}, resolvers, setting.clock, setting.rng, setting.asker())
+    sought = arguments.sought()
+    resolvers = arguments.resolvers()
+    limit = arguments.seconds()
+    zones, placed, problems = await arguments.placed(setting, sought)
+    lookup = LiveLookup(zones, resolvers, setting.clock, setting.rng, setting.asker())
+    propagation = Propagation(lookup, placed, setting.clock)
+    screen = _Screen(setting, problems, json=json, watch=watch, many=arguments.from_file is not None)
+    until = setting.clock.now() + limit if limit is not None else float("inf")
+    with screen:
+        return await _followed(propagation, setting, screen, until if watch else 0.0)
+
+
+async def _followed(propagation: Propagation, setting: Setting, screen: _Screen, until: float) -> int:
     while True:
-        code, document, due = await _round(lookup, key, wanted, setting.clock.now())
-        if json and (code != 75 or not watch):
-            print_json(document)
-        elif not json:
-            write_text(_shown(_text(document, code)))
-        if code != 75 or not watch:
+        spreads = await propagation.look()
+        now = setting.clock.now()
+        code = _code(spreads)
+        over = code == CONVERGED or now >= until
+        screen.show(spreads, propagation.next_due, over=over)
+        if over:
             return code
-        await setting.clock.sleep_until(min(due, setting.clock.now() + 60.0))
+        await setting.clock.sleep_until(min(propagation.next_due, now + MOST_PAUSE, until))
 
 
-async def _servers(
-    setting: Setting, owner: str, zone: str | None, listed: tuple[Endpoint, ...], finders: tuple[Endpoint, ...]
-) -> tuple[str, tuple[Endpoint, ...]]:
-    """The zone's name and its servers. Raises Unavailable."""
-    from dns_cutover.lookup.authoritative import discover, enclosing_zone
-    from dns_cutover.records import absolute_name
+def _code(spreads: Sequence[Spread]) -> int:
+    if any(s.contradicted for s in spreads):
+        return CONTRADICTED
+    return CONVERGED if all(s.converged for s in spreads) else NOT_YET
 
-    if listed:
-        return (
-            absolute_name(zone) if zone else await enclosing_zone(setting.asker(), owner, listed, recurse=False)
-        ), listed
-    origin = absolute_name(zone) if zone else await enclosing_zone(setting.asker(), owner, finders, recurse=True)
-    found = await discover(setting.asker(), origin, finders)
-    if not found.endpoints:
-        raise Unavailable(
-            f"no authoritative server of {origin} was found",
-            "; ".join(found.problems) + ".",
-            ("give --bootstrap ADDRESS, or list them with --authoritative ADDRESS",),
+
+class _Screen:
+    """Where it is shown: a block that is drawn anew on a terminal, lines elsewhere, one JSON document at the end."""
+
+    def __init__(self, setting: Setting, problems: tuple[str, ...], *, json: bool, watch: bool, many: bool) -> None:
+        from dns_cutover.report.stream import wants_ascii
+        from dns_cutover.report.words import local_zone
+
+        self._clock = setting.clock
+        self._began = setting.clock.now()
+        self._problems = problems
+        self._json, self._many, self._watch = json, many, watch
+        self._terminal = sys.stdout.isatty() and not json
+        self._ascii = wants_ascii() or not self._terminal
+        self._zone = local_zone()
+        self._view: CheckView | None = None
+        self._said = ""
+
+    def __enter__(self) -> _Screen:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._live = None
+        if self._terminal and self._watch and not self._many:
+            self._live = Live(console=self._console, refresh_per_second=2, transient=True, get_renderable=self._drawn)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, spreads: Sequence[Spread], next_due: float, *, over: bool) -> None:
+        """One look's result; `over`: the last one."""
+        from dns_cutover.report.check import check_line, check_table, many_lines
+
+        self._view = view = self._viewed(spreads[0], next_due)
+        if over and self._live is not None:
+            self._live.stop()
+        if self._json:
+            if over:
+                from dns_cutover.report.check_json import check_document
+
+                print_json(check_document(spreads, many=self._many))
+        elif over and self._live is not None:
+            self._ended(view)
+        elif over:
+            self._write(many_lines(spreads) if self._many else check_table(view))
+        elif self._live is None:
+            lines = [check_line(self._viewed(s, next_due)) for s in spreads[:1]] if not self._many else []
+            line = lines[0] if lines else many_lines(spreads)[-1]
+            if (said := line.partition(" ")[2]) != self._said:
+                self._said = said
+                self._write([line])
+
+    def _ended(self, view: CheckView) -> None:
+        from dns_cutover.report.check import check_block, closing_lines
+
+        for line in check_block(view):
+            self._console.print(line, soft_wrap=True)
+        if view.spread.converged:
+            self._write(closing_lines(view))
+
+    def _drawn(self) -> ConsoleRenderable:
+        from dataclasses import replace
+
+        from rich.console import Group
+        from rich.text import Text
+
+        from dns_cutover.report.check import check_block
+
+        if self._view is None:
+            return Text("finding the servers", style="dim")
+        size = self._console.size
+        return Group(*check_block(replace(self._view, now=self._clock.now(), width=size.width, height=size.height - 1)))
+
+    def _viewed(self, spread: Spread, next_due: float) -> CheckView:
+        from dns_cutover.report.check import CheckView
+
+        size = self._console.size
+        return CheckView(
+            spread,
+            self._began,
+            self._clock.now(),
+            next_due,
+            self._zone,
+            size.width,
+            size.height,
+            self._ascii,
+            self._problems,
         )
-    return origin, found.endpoints
 
+    def _write(self, lines: Sequence[str]) -> None:
+        """Off a terminal, and on one that cannot show UTF-8, in ASCII."""
+        from dns_cutover.report.words import safe, to_ascii
 
-async def _round(lookup: LiveLookup, key: RRsetKey, wanted: tuple[str, ...], now: float) -> tuple[int, Any, float]:
-    from dns_cutover.lookup.interface import Expectation
-    from dns_cutover.records import RRset, SetEdit
-
-    looked = await lookup.authoritative([key])
-    answers = [v.rrsets.get(key) for v in looked.views if not v.problem]
-    agreed = len({a.values if a else None for a in answers}) == 1 and len(answers) == len(looked.views)
-    served = answers[0] if answers else None
-    contradicted = agreed and bool(wanted) and (served is None or served.values != wanted)
-    asked = None
-    if agreed and not contradicted and served is not None:
-        # Nobody said what was there before: everything else counts as old, and there is no bound.
-        edit = SetEdit(key, RRset(served.ttl, ("",)), served)
-        asked = await lookup.resolvers([Expectation(key, edit, now, float("inf"), served.ttl)])
-    rows = asked.rows if asked is not None else ()
-    behind = [r for r in rows if r.evidence.value in ("pending", "stale", "violator", "bogus")]
-    converged = agreed and not contradicted and not behind and served is not None
-    document = _document(key, looked, asked, converged, agreed)
-    code = 3 if contradicted else 0 if converged else 75
-    return code, document, asked.next_due if asked is not None else now + 2.0
-
-
-def _document(
-    key: RRsetKey, looked: AuthoritativeRound, asked: ResolverRound | None, converged: bool, agreed: bool
-) -> dict[str, Any]:
-    from dns_cutover.lookup.evidence import old_share_upper_bound
-    from dns_cutover.report.words import utc
-
-    rows = asked.rows if asked is not None else ()
-    good = [r for r in rows if r.evidence.value in ("cold", "warm", "witnessed")]
-    old = sum(r.evidence.value in ("pending", "stale", "violator") for r in rows)
-    # Caches that our own question filled prove nothing about users.
-    samples = sum(r.evidence.value in ("warm", "witnessed") for r in rows)
-    return {
-        "schema": "dns-cutover/check/1",
-        "name": key.owner,
-        "type": key.rdtype,
-        "authoritative": [
-            {
-                "name": v.server.name,
-                "address": str(v.server),
-                "problem": v.problem,
-                "serial": v.serial,
-                "answer": _values(v.rrsets.get(key)),
-                "ttl": _ttl(v.rrsets.get(key)),
-            }
-            for v in looked.views
-        ],
-        "agreed": agreed,
-        "resolvers": [
-            {
-                "name": r.resolver.name,
-                "address": str(r.resolver),
-                "evidence": r.evidence.value,
-                "answer": list(r.answer) if r.answer is not None else None,
-                "ttl": r.ttl,
-                "eta": utc(r.eta) if r.eta is not None else None,
-                "detail": r.detail,
-            }
-            for r in rows
-        ],
-        "new": len(good),
-        "converged": converged,
-        "old_share_upper_bound": old_share_upper_bound(old, samples),
-    }
-
-
-def _values(rrset: RRset | None) -> list[str] | None:
-    return list(rrset.values) if rrset is not None else None
-
-
-def _ttl(rrset: RRset | None) -> int | None:
-    return rrset.ttl if rrset is not None else None
-
-
-def _shown(text: str) -> str:
-    """Off a terminal, and on one that cannot show UTF-8, in ASCII."""
-    from dns_cutover.report.stream import wants_ascii
-    from dns_cutover.report.words import safe, to_ascii
-
-    if sys.stdout.isatty() and not wants_ascii():
-        return text
-    return "".join(f"{safe(line, ascii_only=True)}\n" for line in to_ascii(text).splitlines())
-
-
-def _text(d: dict[str, Any], code: int) -> str:
-    from dns_cutover.report.words import safe
-
-    word = {0: "CONVERGED", 3: "CONTRADICTED", 75: "CONVERGING"}[code]
-    out = [f"{word:<14}{d['name']} {d['type']}"]
-    for n, a in enumerate(d["authoritative"]):
-        said = a["problem"] or (f"{', '.join(a['answer'])} · TTL {a['ttl']}" if a["answer"] else "absent")
-        out.append(
-            f"{'servers' if n == 0 else '':<14}{safe(a['name'])} {a['address']}  {safe(said)} · serial {a['serial']}"
-        )
-    rank = ["violator", "bogus", "stale", "error", "pending", "cold", "warm", "witnessed"]
-    for n, r in enumerate(sorted(d["resolvers"], key=lambda r: rank.index(r["evidence"]))):
-        said = ", ".join(r["answer"]) if r["answer"] else "absent" if r["evidence"] != "error" else ""
-        ttl = f" · TTL {r['ttl']}" if r["ttl"] is not None else ""
-        eta = f" · until {r['eta']}, no bound" if r["eta"] else ""
-        note = f" · {safe(r['detail'])}" if r["detail"] else ""
-        label = "resolvers" if n == 0 else ""
-        out.append(f"{label:<14}{r['evidence']:<10}{safe(r['name'])} {r['address']}  {safe(said)}{ttl}{eta}{note}")
-    if d["old_share_upper_bound"] is not None:
-        out.append(
-            f"{'':<14}at most {d['old_share_upper_bound']:.0%} of the caches sampled can still be old (95 % confidence)"
-        )
-    return "\n".join(out) + "\n"
+        if self._ascii:
+            lines = [safe(to_ascii(line), ascii_only=True) for line in lines]
+        write_text("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dns_cutover.errors import CutoverError, UsageError
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from dns_cutover.plan.loader import LoadedPlan
     from dns_cutover.report.validation import Ignored
     from dns_cutover.store.interface import Store
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,17 @@ def write_text(text: str) -> None:
     if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
         reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.stdout.write(text)
+
+
+def run_async(main: Coroutine[Any, Any, T]) -> T:
+    """Run it in an event loop: uvloop's where that is installed (the extra `fast`)."""
+    import asyncio
+
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
 
 
 def parse_vars(pairs: list[str]) -> dict[str, str]:

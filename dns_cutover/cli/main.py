@@ -22,6 +22,7 @@ from dns_cutover.cli import (
     preview,
     providers,
     reference,
+    resolvers,
     run,
     runs,
     status,
@@ -41,7 +42,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Plan DNS migrations and carry them out with respect for TTLs.",
 )
-VERBS = (init, validate, preview, run, status, events, steer, runs, check, checks, providers, export, reference, demo)
+VERBS = (
+    init,
+    validate,
+    preview,
+    run,
+    status,
+    events,
+    steer,
+    runs,
+    check,
+    checks,
+    providers,
+    resolvers,
+    export,
+    reference,
+    demo,
+)
 for verb in VERBS:
     verb.register(app)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dns_cutover.lookup.answer import Outcome
+from dns_cutover.lookup.encoded import Encoded
 from dns_cutover.lookup.flight import Flight, is_settled
 
 if TYPE_CHECKING:
@@ -16,14 +17,23 @@ Q = TypeVar("Q", bound=tuple[Any, ...])
 
 
 class Crowd(Generic[Q]):
-    """`questions` begin with (server, owner, type). At most `most` of them are drawn and not yet answered."""
+    """`questions` begin with (server, owner, type). At most `most` of them are drawn and not yet answered.
+
+    `flags`: recursion desired, checking disabled.
+    """
 
     def __init__(
-        self, asker: Asker, questions: Iterator[Q], take: Callable[[Q, Outcome], None], recurse: bool, most: int
+        self,
+        asker: Asker,
+        questions: Iterator[Q],
+        take: Callable[[Q, Outcome], None],
+        most: int,
+        flags: tuple[bool, bool],
     ) -> None:
-        self._asker, self._questions, self._take, self._recurse = asker, questions, take, recurse
+        self._asker, self._questions, self._take = asker, questions, take
         self._most = most
-        self._flight, self._encoded = asker.flight, asker.encoded(recurse)
+        self._recurse, self._unchecked = flags
+        self._flight, self._encoded = asker.flight, asker.encoded(*flags)
         self._under_way = 0
         self._flights: set[Flight] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,7 +67,7 @@ class Crowd(Generic[Q]):
         if server.transport != "udp":
             self._in_a_task(question, None)
             return
-        encoded = self._encoded.get((owner, rdtype)) or self._asker.encode(owner, rdtype, recurse=self._recurse)
+        encoded = self._encoded.get((owner, rdtype)) or self._encode(owner, rdtype)
         self._flights.add(self._flight(server, encoded, self._landed, question))
 
     def _landed(self, flight: Flight, outcome: Outcome) -> None:
@@ -89,7 +99,11 @@ class Crowd(Generic[Q]):
 
     async def _at_length(self, question: Q, outcome: Outcome | None) -> None:
         server, owner, rdtype = question[:3]
+        flags = {"recurse": self._recurse, "checking_disabled": self._unchecked}
         if outcome is None:
-            self._told(question, await self._asker.ask(server, owner, rdtype, recurse=self._recurse))
+            self._told(question, await self._asker.ask(server, owner, rdtype, **flags))
         else:
-            self._told(question, await self._asker.settle(server, owner, rdtype, self._recurse, outcome))
+            self._told(question, await self._asker.settle(server, owner, rdtype, outcome, **flags))
+
+    def _encode(self, owner: str, rdtype: str) -> Encoded:
+        return self._asker.encode(owner, rdtype, recurse=self._recurse, checking_disabled=self._unchecked)

@@ -22,6 +22,7 @@ EXPIRY_MARGIN = 1.0  # TTLs are whole seconds
 ERROR_PAUSE, ERROR_PAUSE_MAX = 5.0, 60.0
 VIOLATOR_PAUSE, VIOLATOR_PAUSE_MAX = 10.0, 60.0
 MAX_CHAIN = 16
+OTHER = "neither the old nor the new answer"
 
 # Maximum TTLs that resolvers have by default or were seen to have (FACTS section 2). An answer at exactly such a TTL is
 # taken for our own fetch, cut to the maximum: it proves nothing.
@@ -184,7 +185,7 @@ def _new(h: History, x: Expectation, now: float, ttl: int | None, cap: int | Non
 
 def _not_new(h: History, x: Expectation, now: float, ttl: int | None, *, stale: bool) -> History:
     rest = ttl or 0
-    other = "neither the old nor the new answer" if h.side == "other" else ""
+    other = OTHER if h.side == "other" else ""
     if now < x.dead_at:
         if stale:
             why = other or "serve-stale: it says so itself (EDE)"

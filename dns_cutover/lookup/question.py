@@ -56,6 +56,7 @@ class Asker:
         self._timeouts = timeouts or Timeouts()
         self._limit = limit
         self._tls = tls
+        self._contexts: dict[str, ssl.SSLContext] = {}
         self.rejects: Counter[Reject] = Counter()
         self._datagrams = Multiplexer(self._timeouts.udp, limit, pace or Pace(), self.rejects)
         self._encoded: dict[tuple[bool, bool, bool, bool], dict[tuple[str, str], Encoded]] = {}
@@ -83,12 +84,19 @@ class Asker:
             return outcome
         return await self._settled(server, owner, rdtype, (recurse, checking_disabled, dnssec), outcome)
 
-    async def ask_many(self, questions: Iterable[Q], take: Callable[[Q, Outcome], None], *, recurse: bool) -> None:
+    async def ask_many(
+        self,
+        questions: Iterable[Q],
+        take: Callable[[Q, Outcome], None],
+        *,
+        recurse: bool,
+        checking_disabled: bool = False,
+    ) -> None:
         """Ask all of them, as many at once as the limit and each server's pace allow, and hand each outcome to `take`
         as it comes. `questions` begin with (server, owner, type); they are drawn as there is room, so that there may
         be a great many.
         """
-        await Crowd(self, iter(questions), take, recurse, self._limit).asked()
+        await Crowd(self, iter(questions), take, self._limit, (recurse, checking_disabled)).asked()
 
     def flight(
         self, server: Endpoint, question: Encoded, done: Callable[[Flight, Outcome], None], cargo: Any
@@ -100,9 +108,11 @@ class Asker:
         """Nobody wants its answer any more."""
         self._datagrams.withdraw(flight)
 
-    async def settle(self, server: Endpoint, owner: str, rdtype: str, recurse: bool, outcome: Outcome) -> Outcome:
+    async def settle(
+        self, server: Endpoint, owner: str, rdtype: str, outcome: Outcome, *, recurse: bool, checking_disabled: bool
+    ) -> Outcome:
         """What another way brings where `outcome` is not the last word."""
-        return await self._settled(server, owner, rdtype, (recurse, False, False), outcome)
+        return await self._settled(server, owner, rdtype, (recurse, checking_disabled, False), outcome)
 
     async def _settled(
         self, server: Endpoint, owner: str, rdtype: str, flags: tuple[bool, bool, bool], outcome: Outcome
@@ -172,7 +182,7 @@ class Asker:
         recurse: bool,
         checking_disabled: bool = False,
     ) -> tuple[Outcome, ...]:
-        """Several (owner, type) questions over few connections; TCP, or TLS where the endpoint says so.
+        """Several (owner, type) questions over few connections; TCP, or TLS or HTTPS where the endpoint says so.
 
         One outcome per question, in their order. A server that closes after each answer is connected to again.
         """
@@ -214,8 +224,8 @@ class Asker:
         *,
         edns: bool = True,
     ) -> tuple[Outcome, ...]:
-        if server.transport in ("https", "quic"):
-            text = f"the transport {server.transport} is not available yet: use udp, tcp or tls"
+        if server.transport == "quic":
+            text = "the transport quic is not available yet: use udp, tcp, tls or https"
             return tuple(NoReply(text) for _ in questions)
         outcomes: list[Outcome] = [NoReply("no answer") for _ in questions]
         with_edns = [edns for _ in questions]
@@ -224,7 +234,7 @@ class Asker:
             batch = left[:BATCH]
             queries = _unique_ids([make(*questions[n], edns=with_edns[n]) for n in batch])
             async with self._place():
-                got = await ask_connection(server, queries, self._timeouts.tcp, self._reject, self._context(server))
+                got = await self._exchange(server, queries)
             for n, outcome in zip(batch, got, strict=True):
                 if isinstance(outcome, Reply) and outcome.tc:
                     # An empty answer with TC would read as absence.
@@ -239,16 +249,27 @@ class Asker:
                 tries += 1  # only a connection that brought nothing counts: each other one came further
         return tuple(outcomes)
 
+    async def _exchange(self, server: Endpoint, queries: Sequence[dns.message.Message]) -> tuple[Outcome, ...]:
+        context = self._context(server)
+        if server.transport == "https" and context is not None:
+            from dns_cutover.lookup.https import ask_https
+
+            return await ask_https(server, queries, self._timeouts.tcp, self._reject, context)
+        return await ask_connection(server, queries, self._timeouts.tcp, self._reject, context)
+
     def _reject(self, why: Reject) -> None:
         self.rejects[why] += 1
 
     def _context(self, server: Endpoint) -> ssl.SSLContext | None:
-        if server.transport != "tls":
+        """Verified against the address itself: well-known resolvers have it in their certificates."""
+        if server.transport not in ("tls", "https"):
             return None
-        if self._tls is None:
-            # Verified against the address itself: well-known resolvers have it in their certificates.
-            self._tls = ssl.create_default_context()
-        return self._tls
+        if self._tls is not None:
+            return self._tls
+        # One for each: HTTP writes what it wants to speak into its own.
+        if (context := self._contexts.get(server.transport)) is None:
+            context = self._contexts[server.transport] = ssl.create_default_context()
+        return context
 
 
 def _land(flight: Flight, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from dns_cutover.lookup.interface import Endpoint
+from dns_cutover.lookup.interface import Endpoint, Transport
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -29,6 +29,22 @@ PRESETS: Mapping[str, tuple[Endpoint, ...]] = MappingProxyType(
 # The highest TTL, in seconds, that a public resolver was seen to keep (FACTS section 2: one author's measure of 2023).
 _CAPS = {"google": 21600, "quad9": 43200, "opendns": 3600}
 KNOWN_CAPS: Mapping[str, int] = MappingProxyType({e.address: _CAPS[name] for name in _CAPS for e in PRESETS[name]})
+
+
+# What the operators offer beside plain DNS on port 53 (their own documentation).
+PRESET_TRANSPORTS: Mapping[str, tuple[Transport, ...]] = MappingProxyType(
+    {
+        "cloudflare": ("udp", "tcp", "tls", "https"),
+        "google": ("udp", "tcp", "tls", "https"),
+        "quad9": ("udp", "tcp", "tls", "https"),
+        "opendns": ("udp", "tcp", "https"),
+    }
+)
+
+
+def preset_cap(name: str) -> int | None:
+    """The highest TTL, in seconds, that a preset was seen to keep; None: none was seen."""
+    return _CAPS.get(name)
 
 
 def preset(name: str, resolv_conf: Path = RESOLV_CONF) -> tuple[Endpoint, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from dns_cutover.clock import Clock
 from dns_cutover.lookup.answer import Outcome, Reply
@@ -22,6 +22,7 @@ MEETINGS = 4  # questions in which a cache behind a shared address may fail to b
 MAX_CACHES = 16  # caches kept apart behind one address
 
 _EVIDENCE_KEPT = frozenset({Evidence.VIOLATOR, Evidence.BOGUS})
+_SERVFAIL = Reply("SERVFAIL", False, (), (), (), (), "", 0.0, False)
 _UNANSWERED = ""  # the cache of an address that has not answered yet; also of resolvers without NSID
 
 
@@ -45,6 +46,9 @@ class _Tracked:
         return [nsid for nsid, h in self.caches.items() if next_question(h, self.x) <= now]
 
 
+_Question: TypeAlias = tuple[Endpoint, str, str, Expectation, _Tracked]
+
+
 class ResolverTracker:
     """Keeps one history per cache (address and NSID) and RRset. Loses nothing but *witnessed* if it is made anew."""
 
@@ -66,7 +70,7 @@ class ResolverTracker:
     async def _round(self, expectations: Collection[Expectation]) -> ResolverRound:
         tracked = [(r, x, self._expect(r, x)) for x in expectations for r in self._resolvers]
         now = self._clock.now()
-        await asyncio.gather(*(self._ask(r, x, t) for r, x, t in tracked if t.due() <= now))
+        await self._ask([(r, x.key.owner, x.key.rdtype, x, t) for r, x, t in tracked if t.due() <= now])
         rows = tuple(row for r, x, t in tracked for row in _rows(r, x.key, t))
         return ResolverRound(self._clock.now(), rows, min((t.due() for _, _, t in tracked), default=float("inf")))
 
@@ -81,12 +85,25 @@ class ResolverTracker:
             t = self._tracked[resolver, x.key] = _Tracked(x, known)
         return t
 
-    async def _ask(self, resolver: Endpoint, x: Expectation, t: _Tracked) -> None:
-        outcome = await self._asker.ask(resolver, x.key.owner, x.key.rdtype, recurse=True)
-        bogus = False
-        if isinstance(outcome, Reply) and outcome.rcode == "SERVFAIL":
-            unchecked = await self._asker.ask(resolver, x.key.owner, x.key.rdtype, recurse=True, checking_disabled=True)
-            bogus = isinstance(unchecked, Reply) and unchecked.rcode in ("NOERROR", "NXDOMAIN")
+    async def _ask(self, questions: Sequence[_Question]) -> None:
+        failed: list[_Question] = []
+
+        def take(question: _Question, outcome: Outcome) -> None:
+            if isinstance(outcome, Reply) and outcome.rcode == "SERVFAIL":
+                failed.append(question)
+            else:
+                self._learn(question, outcome, bogus=False)
+
+        def take_unchecked(question: _Question, outcome: Outcome) -> None:
+            bogus = isinstance(outcome, Reply) and outcome.rcode in ("NOERROR", "NXDOMAIN")
+            self._learn(question, _SERVFAIL, bogus=bogus)
+
+        await self._asker.ask_many(questions, take, recurse=True)
+        if failed:
+            await self._asker.ask_many(failed, take_unchecked, recurse=True, checking_disabled=True)
+
+    def _learn(self, question: _Question, outcome: Outcome, *, bogus: bool) -> None:
+        resolver, _, _, x, t = question
         now = self._clock.now()
         t.asked += 1
         t.last = now

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dns_cutover.lookup.interface import Endpoint, ServerView
+from dns_cutover.lookup.interface import Accept, Endpoint, Evidence, ResolverRow, ServerView
 from dns_cutover.mail.answers import Found, Question
 from dns_cutover.records import RRset, RRsetKey
 
@@ -145,3 +145,50 @@ class LiveView:
     copies: Mapping[str, ZoneCopy] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     marks: Mapping[RRsetKey, RRset] = field(default_factory=lambda: MappingProxyType({}))
     mail: Mapping[Question, Found | None] = field(default_factory=lambda: MappingProxyType({}))
+
+
+BEHIND = frozenset({Evidence.VIOLATOR, Evidence.BOGUS, Evidence.STALE, Evidence.PENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """An RRset whose spread is looked at. `expect`: its values (canonical, sorted), or none: whatever the servers agree
+    on. `absent`: it is to be gone. `accept`: answers that vary by design.
+    """
+
+    key: RRsetKey
+    expect: tuple[str, ...] = ()
+    absent: bool = False
+    accept: Accept | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far the answer for `sought` has spread. `key` is what is asked: the alias where the name is one.
+
+    `agreed`: every server answered, and alike; `served` is what they serve then. `dead_at`: until when an old copy may
+    live (seconds UTC), None where the old version was not seen: no bound. `points`: (seconds UTC, caches with the new
+    version, caches that answered), one for each change.
+    """
+
+    sought: Sought
+    key: RRsetKey
+    servers: tuple[ServerView, ...]
+    agreed: bool
+    served: RRset | None
+    rows: tuple[ResolverRow, ...]
+    converged: bool
+    contradicted: bool
+    dead_at: float | None
+    points: tuple[tuple[float, int, int], ...]
+
+    @property
+    def behind(self) -> tuple[ResolverRow, ...]:
+        """Caches that answer otherwise than the servers, or not for who validates."""
+        return tuple(r for r in self.rows if r.evidence in BEHIND)
+
+    def minimum(self, row: ResolverRow) -> int | None:
+        """The TTL, in seconds, that this cache gives the new version although its own is lower; None: it does not."""
+        if self.served is None or row.ttl is None or row.evidence in BEHIND or row.ttl <= self.served.ttl:
+            return None
+        return row.ttl

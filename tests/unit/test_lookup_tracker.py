@@ -45,6 +45,10 @@ class Script:
             return self.unchecked
         return self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
 
+    async def ask_many(self, questions, take, *, recurse, checking_disabled=False):
+        for q in questions:
+            take(q, await self.ask(*q[:3], recurse=recurse, checking_disabled=checking_disabled))
+
 
 class NoJitter(random.Random):
     def uniform(self, a, b):

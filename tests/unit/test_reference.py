@@ -7,6 +7,7 @@ import pytest
 
 from dns_cutover.checks.registry import all_checks
 from dns_cutover.cli.main import main
+from dns_cutover.cli.resolvers import resolvers_page
 from dns_cutover.plan.schema import plan_schema
 from dns_cutover.report.check_pages import FAMILIES, NEEDS, check_text, checks_markdown, every_check
 from dns_cutover.report.plan_page import plan_page
@@ -30,6 +31,7 @@ def call(capsys):
     ("page", "made"),
     [
         ("docs/reference/checks.md", lambda: checks_markdown(every_check())),
+        ("docs/reference/resolvers.md", resolvers_page),
         ("docs/reference/plan.md", lambda: plan_page(plan_schema())),
     ],
 )

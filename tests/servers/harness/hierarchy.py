@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from . import client
 from .bind import Bind
-from .caches import Cache, CacheLimits, PdnsRecursor, Unbound
+from .caches import Cache, CacheLimits, Encrypted, PdnsRecursor, Unbound
 from .daemon import Daemon
 from .knot import Knot
 from .network import Block
@@ -137,6 +137,10 @@ class Hierarchy:
         """One more PowerDNS Recursor, with limits of its own; `heal` ends it."""
         address = self.spare_address()
         return self._add(PdnsRecursor(self._extra_directory(), address, self.root.address, limits))
+
+    def extra_cache(self, kind: type[AnyCache], limits: CacheLimits, encrypted: Encrypted | None = None) -> AnyCache:
+        """One more cache of any kind; `heal` ends it."""
+        return self._add(kind(self._extra_directory(), self.spare_address(), self.root.address, limits, encrypted))
 
     def _extra_directory(self) -> Path:
         return self.directory / f"extra{next(self._numbers)}"
