@@ -4,7 +4,8 @@
     python -m tests.mutants.run --show       what survived in earlier runs, without running anything
 
 mutmut makes the mutants and runs the tests; mypy goes first, since what `make lint` refuses needs no test. Each group
-has a copy of its own in build/mutants, in which mutmut keeps what it knows: only what changed runs again.
+has a copy of its own in build/mutants, in which mutmut keeps what it knows: functions that changed run again, and what
+survived. After tests were removed or weakened only an empty build/mutants tells the truth.
 
 A mutant that no test notices fails this command, unless harmless.toml says why it changes nothing. Those that only
 change the words of a message (a string with a space in it) are not counted: wording is nobody's contract.
@@ -34,6 +35,7 @@ NEEDED = ("dns_cutover", "tests", "plans")
 KILLED, BY_TYPES, TIMEOUT, SURVIVED, UNREACHED = "killed", "refused by mypy", "timed out", "survived", "no test"
 MEANINGS = {1: KILLED, 3: KILLED, 37: BY_TYPES, 36: TIMEOUT, 24: TIMEOUT, -24: TIMEOUT, 152: TIMEOUT, 255: TIMEOUT}
 MEANINGS |= {0: SURVIVED, 5: UNREACHED, 33: UNREACHED}
+NOTICED = (KILLED, BY_TYPES, TIMEOUT)
 STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
 
@@ -74,6 +76,16 @@ def workspace(name: str, group: dict[str, Any], common: dict[str, Any]) -> Path:
     return place
 
 
+def ask_again(place: Path) -> None:
+    """Forget who survived, and which test reaches what: mutmut knows that code has changed, and not that a test has."""
+    (place / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
+    for meta in (place / "mutants").rglob("*.meta"):
+        known = json.loads(meta.read_text())
+        codes = known["exit_code_by_key"]
+        known["exit_code_by_key"] = {n: c if MEANINGS.get(c) in NOTICED else None for n, c in codes.items()}
+        meta.write_text(json.dumps(known))
+
+
 def run(place: Path, children: int) -> None:
     """Run mutmut there; what it says goes to a file, since it draws as it goes."""
     with (place / "output.txt").open("w") as output:
@@ -100,7 +112,7 @@ def results(place: Path) -> tuple[collections.Counter[str], list[Mutant]]:
         for name, code in data.exit_code_by_key.items():
             meaning = MEANINGS.get(-1 if code is None else code, "unfinished")
             counts[meaning] += 1
-            if meaning not in (KILLED, BY_TYPES, TIMEOUT):
+            if meaning not in NOTICED:
                 left.append(Mutant(_readable(name), _change(name, path)))
     os.chdir(ROOT)
     return counts, left
@@ -175,6 +187,7 @@ def main() -> int:
     for name in wanted:
         place = workspace(name, settings["group"][name], settings["common"])
         if not options.show:
+            ask_again(place)
             run(place, options.children)
         counts, left = results(place)
         words = [m for m in left if only_words(m.change)]
