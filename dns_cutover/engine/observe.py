@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import assert_never
 
@@ -58,6 +59,8 @@ def _counted(edit: Edit, policy: CachePolicy) -> float | None:
             return dead_time(0.0, before.ttl, policy) if before is not None else None
         case ValueEdit():
             return dead_time(0.0, edit.ttl_before, policy) if edit.ttl_before is not None else None
+        case _:
+            assert_never(edit)
 
 
 def _judge(s: RunState, view: ServerView, edits: list[Edit], before: bool) -> ev.ServerTrouble | None:
@@ -147,5 +150,5 @@ def count_resolvers(s: RunState, step: Step, asked: ResolverRound, now: float) -
     agree = counted - sum(counts[e] for e in CONTRADICT)
     violators = tuple(sorted(n for n, e in worst.items() if e in CONTRADICT))
     listed = tuple((e.value, counts[e]) for e in ORDER if counts[e])
-    next_due = asked.next_due if asked.next_due != float("inf") else 1e15
+    next_due = asked.next_due if asked.next_due != math.inf else 1e15
     return ev.Resolvers(now, step.id, listed, agree, counted, violators, complete, next_due)

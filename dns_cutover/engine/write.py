@@ -172,8 +172,7 @@ async def _extended(
 async def _send(journal: Journal, provider: Provider) -> None:
     """Send the pending intent. A missing reply leaves it pending: `resolve` finds out."""
     intent = journal.state.pending
-    if intent is None:
-        raise AssertionError("nothing is pending")
+    assert intent is not None, "nothing is pending"
     clock = journal.ports.clock
     fence = Fence(intent.held, intent.next)
     try:
@@ -235,8 +234,7 @@ async def resolve(journal: Journal) -> None:
     """Decide a pending intent whose reply is missing, by the token; images only show what the server made of it."""
     s, clock = journal.state, journal.ports.clock
     intent = s.pending
-    if intent is None:
-        raise AssertionError("nothing is pending")
+    assert intent is not None, "nothing is pending"
     provider = journal.ports.providers[intent.zone]
     try:
         guards = await provider.guards([c.key for c in intent.changes])

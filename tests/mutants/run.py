@@ -8,7 +8,8 @@ has a copy of its own in build/mutants, in which mutmut keeps what it knows: fun
 survived. After tests were removed or weakened only an empty build/mutants tells the truth.
 
 A mutant that no test notices fails this command, unless harmless.toml says why it changes nothing. Those that only
-change the words of a message (a string with a space in it) are not counted: wording is nobody's contract.
+change the words of a message (a string with a space in it) are not asked about: wording is nobody's contract. Nor are
+those at the end of a complete `match`, where mypy proves that nothing comes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ NEEDED = ("dns_cutover", "tests", "plans")
 KILLED, BY_TYPES, TIMEOUT, SURVIVED, UNREACHED = "killed", "refused by mypy", "timed out", "survived", "no test"
 MEANINGS = {1: KILLED, 3: KILLED, 37: BY_TYPES, 36: TIMEOUT, 24: TIMEOUT, -24: TIMEOUT, 152: TIMEOUT, 255: TIMEOUT}
 MEANINGS |= {0: SURVIVED, 5: UNREACHED, 33: UNREACHED}
+UNREACHABLE = re.compile(r"(case _: )?assert_never\([\w.]+\)")
 NOTICED = (KILLED, BY_TYPES, TIMEOUT)
 STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
@@ -150,6 +152,11 @@ def only_words(change: str) -> bool:
     return len(pairs) == 1 and " " in pairs[0][0] and STRING.sub("", old) == STRING.sub("", new)
 
 
+def unreachable(change: str) -> bool:
+    """Whether only the end of a complete `match` is changed, which mypy proves to be never reached."""
+    return UNREACHABLE.fullmatch(change.partition(" -> ")[0]) is not None
+
+
 def explained() -> dict[Mutant, str]:
     """What harmless.toml says, by mutant."""
     listed = tomllib.loads((HERE / "harmless.toml").read_text())["harmless"]
@@ -191,10 +198,12 @@ def main() -> int:
             run(place, options.children)
         counts, left = results(place)
         words = [m for m in left if only_words(m.change)]
-        open_ = [m for m in left if m not in reasons and not only_words(m.change)]
+        dead = [m for m in left if unreachable(m.change)]
+        open_ = [m for m in left if m not in reasons and m not in words and m not in dead]
         seen |= set(left)
         counts["words only"] = len(words)
-        counts["explained"] = len(left) - len(words) - len(open_)
+        counts["unreachable"] = len(dead)
+        counts["explained"] = len(left) - len(words) - len(dead) - len(open_)
         for m in open_:
             print(f"{m.function}\n    {m.change}")
         del counts[SURVIVED], counts[UNREACHED]
