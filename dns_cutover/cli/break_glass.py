@@ -61,7 +61,7 @@ class BreakGlass:
     def write(self, state: RunState) -> None:
         """The scripts of the present moment, or nothing where nothing is left to do. Never raises for a disk."""
         from dns_cutover.assembly import scripts_for
-        from dns_cutover.report.by_hand import from_run, locked, position
+        from dns_cutover.report.by_hand import finish_by_hand, from_run, locked, position
         from dns_cutover.report.by_hand_files import Kept, Renderer
 
         scripts = scripts_for(state.book)
@@ -82,7 +82,7 @@ class BreakGlass:
                 self._written = files
         except OSError as exc:
             trouble = exc.strerror or str(exc)
-        self.kept = Kept(str(self._folder), state.run_id, sheets, trouble)
+        self.kept = Kept(str(self._folder), finish_by_hand(state), sheets, trouble)
 
     def complaint(self) -> str:
         """What to say of scripts that could not be written; else empty."""

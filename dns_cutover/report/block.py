@@ -12,6 +12,7 @@ from dns_cutover.engine.actions import Wait
 from dns_cutover.engine.state import RunState
 from dns_cutover.lookup.interface import Evidence, ResolverRow
 from dns_cutover.probes.interface import Verdict
+from dns_cutover.report.by_hand import finish_by_hand
 from dns_cutover.report.status import headline, steps_line, way_back
 from dns_cutover.report.words import clock, duration, mark, offset, plural, safe
 from dns_cutover.runbook.model import StepKind
@@ -127,6 +128,8 @@ def _ended(v: View, word: str, style: str) -> list[Text]:
     ]
     if s.outcome == "succeeded":
         then, command = "keep what other tools need   ", f"dns-cutover export {s.run_id} --format zone"
+    elif s.outcome == "rollback_failed":
+        then, command = "finish by hand   ", finish_by_hand(s)
     else:
         then, command = "what was done   ", f"dns-cutover events {s.run_id}"
     return [

@@ -84,6 +84,15 @@ def locked(found: ByHand, state: RunState) -> ByHand:
     return replace(found, locks=locks, pending=pending.op if pending is not None else "")
 
 
+def finish_by_hand(state: RunState) -> str:
+    """The command that makes the scripts for the way back from here, or shows what the records should be where nothing
+    but a person's own tools can write them.
+    """
+    types = {str(z.provider.get("type", "")) for z in state.book.zones}
+    form = "nsupdate --direction back -o DIR" if "rfc2136" in types else "zone --direction back"
+    return f"dns-cutover export {state.run_id} --format {form}"
+
+
 def position(state: RunState) -> Hashable:
     """Equal for states of one run from which the same messages lead back: only locks may differ."""
     writing = state.pending.op if state.pending is not None and state.pending.changes else ""

@@ -35,10 +35,12 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Scripts of a run that were written to `folder`: `trouble` says why they were not, else it is empty."""
+    """Scripts of a run that were written to `folder`: `trouble` says why they were not, else it is empty. `again`: the
+    command that makes them somewhere else.
+    """
 
     folder: str
-    run_id: str
+    again: str
     sheets: tuple[Sheet, ...]
     trouble: str = ""
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dns_cutover.engine.actions import Wait
+from dns_cutover.engine.observe import describe
 from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
+from dns_cutover.report.by_hand import left_over
 from dns_cutover.report.words import utc
 from dns_cutover.runbook.model import Step, StepKind
 
@@ -188,5 +190,19 @@ def status_document(s: RunState, wait: Wait | None) -> dict[str, Any]:
             "command": back.command,
         },
         "exposed": exposed,
-        "left": [{"record": s.book.label(f.key), "expected": f.expected} for f in s.left],
+        "left": _left(s),
     }
+
+
+def _left(s: RunState) -> list[dict[str, Any]]:
+    """What a rollback could not take back: what this run had left there, what is there, and what should be."""
+    targets = {c.key: c.after for m in left_over(s) for c in m.changes}
+    return [
+        {
+            "record": s.book.label(f.key),
+            "expected": f.expected,
+            "found": describe(f.found),
+            "should_be": describe(targets.get(f.key, f.found)),
+        }
+        for f in s.left
+    ]

@@ -7,7 +7,7 @@ from dns_cutover.engine.observe import describe
 from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
 from dns_cutover.errors import CutoverError
-from dns_cutover.report.by_hand import current, left_over
+from dns_cutover.report.by_hand import current, finish_by_hand, left_over
 from dns_cutover.report.by_hand_files import README, Kept
 from dns_cutover.report.errors import LABEL, error_text
 from dns_cutover.report.status import headline
@@ -58,19 +58,15 @@ def _kept(scripts: Kept) -> list[tuple[str, str]]:
         return [("by hand", f"{scripts.folder}   scripts to go back without this tool")]
     return [
         ("by hand", f"no scripts to go back without this tool in {scripts.folder}: {scripts.trouble}"),
-        ("", f"{_again(scripts.run_id)}   writes them elsewhere"),
+        ("", f"{scripts.again}   writes them elsewhere"),
     ]
-
-
-def _again(run_id: str) -> str:
-    return f"dns-cutover export {run_id} --format nsupdate --direction back -o DIR"
 
 
 def _by_hand(s: RunState, scripts: Kept | None) -> list[tuple[str, str]]:
     """The exact commands for what is left."""
     out = []
     if scripts is None:
-        out.append(("by hand", f"{_again(s.run_id)}   writes the scripts for what is left"))
+        out.append(("by hand", f"{finish_by_hand(s)}   what is left"))
     elif scripts.trouble:
         out += _kept(scripts)
     else:

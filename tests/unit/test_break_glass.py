@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from dns_cutover.cli.common import Globals
 from dns_cutover.cli.driving import drive_run, session
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.state import RunState
+from dns_cutover.report.block import View, five_lines
 from dns_cutover.report.by_hand import from_run
 from dns_cutover.report.by_hand_files import Kept, Renderer, Sheet
+from dns_cutover.report.status import status_document
 from dns_cutover.report.summary import kept_text, summary_text
 from dns_cutover.store.open import beside, default_path, open_store
 from tests.unit.test_by_hand import MX, failed, states
@@ -191,8 +194,8 @@ def test_exit_7_says_what_is_left_and_how(folder: Path) -> None:
 def test_exit_7_without_scripts_says_how_to_make_them() -> None:
     state = written(failed())
     again = "dns-cutover export r --format nsupdate --direction back -o DIR"
-    assert f"by hand       {again}   writes the scripts for what is left\n" in summary_text(state, None)
-    trouble = summary_text(state, None, Kept("/x", "r", (), "Read-only file system"))
+    assert f"by hand       {again}   what is left\n" in summary_text(state, None)
+    trouble = summary_text(state, None, Kept("/x", again, (), "Read-only file system"))
     assert "in /x: Read-only file system\n" in trouble
     assert f"{again}   writes them elsewhere\n" in trouble
 
@@ -223,6 +226,20 @@ def test_a_long_list_is_cut_and_counted() -> None:
 
 def test_hostile_text_of_a_disk_is_escaped() -> None:
     assert "\x1b" not in kept_text(Kept("/\x1b[2J", "r", (), "\x1b"))
+
+
+def test_status_of_a_rollback_that_failed(tmp_path: Path) -> None:
+    """What is next is not to read what was done, and programs get what should be."""
+    state = written(failed())
+    document = status_document(state, None)
+    (left,) = document["left"]
+    assert left["record"] == "@ MX"
+    assert (left["found"], left["should_be"]) == ("5 foreign.test. (TTL 30)", "10 old.test. (TTL 300)")
+    view = View(state, None, (), 0.0, UTC, 100, 24, ascii_only=True)
+    assert any("finish by hand   dns-cutover export r --format nsupdate" in t.plain for t in five_lines(view))
+    zones = tuple(replace(z, provider={"type": "manual"}) for z in state.book.zones)
+    odd = replace(state, book=replace(state.book, zones=zones))
+    assert "dns-cutover export r --format zone --direction back   what is left\n" in summary_text(odd, None)
 
 
 async def test_a_driver_writes_them_before_it_does_anything(tmp_path: Path) -> None:
