@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, assert_never
+
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.actions import Action, Emit, Probe, Wait
 from dns_cutover.engine.rollback import has_begun
@@ -9,6 +11,8 @@ from dns_cutover.engine.state import RunState
 from dns_cutover.probes.gate import GateState, gate_verdict
 from dns_cutover.probes.interface import ProbeSpec
 from dns_cutover.runbook.model import Step
+
+Cause: TypeAlias = Literal["probe", "deadline", "violators", "confirm", "inconclusive"]
 
 
 def may_roll_back(s: RunState) -> tuple[bool, str]:
@@ -26,18 +30,14 @@ def may_roll_back(s: RunState) -> tuple[bool, str]:
     return True, ""
 
 
-def fail(s: RunState, now: float, cause: str, why: str) -> Action:
+def fail(s: RunState, now: float, cause: Cause, why: str) -> Action:
     """Something is wrong: go back by itself, or stand still and page where that is not allowed or no help."""
     step = s.step.id if s.step else ""
     allowed, reason = may_roll_back(s)
     if allowed:
-        match cause:
-            case "probe" | "deadline" | "violators" | "confirm" | "inconclusive":
-                return Emit(ev.RollbackStarted(now, step, cause, why))
-            case _:
-                raise ValueError(cause)
-    kind = "way_back" if "going back would not help" in reason else "committed"
-    return Emit(ev.Held(now, step, "way_back" if kind == "way_back" else "committed", f"{why}; {reason}"))
+        return Emit(ev.RollbackStarted(now, step, cause, why))
+    kind: Literal["way_back", "committed"] = "way_back" if "going back would not help" in reason else "committed"
+    return Emit(ev.Held(now, step, kind, f"{why}; {reason}"))
 
 
 def watch(s: RunState, step: Step, now: float) -> Action | None:
@@ -54,8 +54,10 @@ def watch(s: RunState, step: Step, now: float) -> Action | None:
                     if spec.on_inconclusive == "rollback":
                         return fail(s, now, "inconclusive", why)
                     return Emit(ev.Held(now, step.id, "paused", why))
-            case _:
+            case "passing":
                 pass
+            case _ as never:
+                assert_never(never)
     due = [p for p in step.probes if now >= next_probe(s, p, now)]
     if due:
         controls = [p for p in step.probes if p.role == "control" and p not in due]

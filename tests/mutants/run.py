@@ -36,7 +36,7 @@ NEEDED = ("dns_cutover", "tests", "plans")
 KILLED, BY_TYPES, TIMEOUT, SURVIVED, UNREACHED = "killed", "refused by mypy", "timed out", "survived", "no test"
 MEANINGS = {1: KILLED, 3: KILLED, 37: BY_TYPES, 36: TIMEOUT, 24: TIMEOUT, -24: TIMEOUT, 152: TIMEOUT, 255: TIMEOUT}
 MEANINGS |= {0: SURVIVED, 5: UNREACHED, 33: UNREACHED}
-UNREACHABLE = re.compile(r"(case _: )?assert_never\([\w.]+\)")
+UNREACHABLE = re.compile(r"(case _( as never)?: )?assert_never\([\w.]+\)")
 NOTICED = (KILLED, BY_TYPES, TIMEOUT)
 STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 

@@ -65,11 +65,6 @@ def test_a_fault_takes_the_run_back(cause: Any) -> None:
     assert fail(baking(), NOW, cause, "why") == Emit(ev.RollbackStarted(NOW, "two/bake", cause, "why"))
 
 
-def test_a_fault_of_no_known_kind_is_a_fault_of_ours() -> None:
-    with pytest.raises(ValueError, match="unheard-of"):
-        fail(baking(), NOW, "unheard-of", "why")
-
-
 def test_where_nothing_goes_back_by_itself_a_fault_holds_the_run() -> None:
     s = baking(rollback=RollbackPolicy(automatic=False))
     text = "why; the plan says rollback: automatic: false"
