@@ -91,4 +91,5 @@ class Done:
     outcome: Outcome
 
 
-Action: TypeAlias = Emit | Write | Lock | Resolve | Observe | Baseline | AskResolvers | Probe | Wait | Done
+Act: TypeAlias = Emit | Write | Lock | Resolve | Observe | Baseline | AskResolvers | Probe
+Action: TypeAlias = Act | Wait | Done

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.actions import (
+    Act,
     Action,
     AskResolvers,
     Baseline,
@@ -34,6 +35,7 @@ from dns_cutover.engine.write import change_lock, resolve, write_step
 from dns_cutover.errors import CutoverError, LockHeld
 from dns_cutover.probes.interface import Verdict
 from dns_cutover.providers.interface import Guards, Receipt, Refused, Unreachable
+from dns_cutover.records import Edit, SetEdit, ValueEdit
 from dns_cutover.runbook.model import Step, StepKind
 from dns_cutover.store.interface import Store
 
@@ -181,7 +183,7 @@ def _needs_the_time(state: RunState, action: Action) -> bool:
     return over or isinstance(action, (Observe, AskResolvers))
 
 
-async def _perform(journal: Journal, action: Action) -> None:
+async def _perform(journal: Journal, action: Act) -> None:
     ports = journal.ports
     match action:
         case Emit(event):
@@ -206,8 +208,6 @@ async def _perform(journal: Journal, action: Action) -> None:
             await journal.put(
                 *(ev.Probed(ports.clock.now(), step.id, r.name, r.verdict, r.latency, r.detail) for r in results)
             )
-        case Wait() | Done():
-            raise AssertionError(action)
         case _:
             assert_never(action)
 
@@ -264,10 +264,15 @@ async def _baseline(journal: Journal, step: Step) -> None:
     await journal.put(ev.StepDone(ports.clock.now(), step.id, "every server has what the plan expects"))
 
 
-def _exists(edit: object) -> bool:
+def _exists(edit: Edit) -> bool:
     """Never ask a recursive resolver for what is not there yet: that would plant a negative answer."""
-    before = getattr(edit, "before", None)
-    return before is not None or getattr(edit, "ttl_before", None) is not None
+    match edit:
+        case SetEdit(_, before, _):
+            return before is not None
+        case ValueEdit():
+            return edit.ttl_before is not None
+        case _:
+            assert_never(edit)
 
 
 async def load_events(run_id: str, store: Store) -> tuple[ev.Event, ...]:

@@ -49,7 +49,7 @@ class Mutant:
     change: str
 
 
-def workspace(name: str, group: dict[str, Any], common: dict[str, Any]) -> Path:
+def workspace(name: str, group: dict[str, Any]) -> Path:
     """A directory with the project and mutmut's settings for the group."""
     place = BUILD / name
     place.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,6 @@ def workspace(name: str, group: dict[str, Any], common: dict[str, Any]) -> Path:
             link.symlink_to(os.path.relpath(ROOT / needed, place))
     files = files_of(group)
     mypy = ["-m", "mypy", "--output=json", "--no-warn-unused-ignores", f"--cache-dir={BUILD}/mypy"]
-    pytest = ["-p", "no:cacheprovider", "-p", "no:xdist"]
     settings: dict[str, Any] = {
         "source_paths": ["dns_cutover"],
         "only_mutate": files,
@@ -67,7 +66,7 @@ def workspace(name: str, group: dict[str, Any], common: dict[str, Any]) -> Path:
         "use_git_change_detection": False,
         "timeout_constant": 5.0,
         "type_check_command": [sys.executable, *mypy, *files],
-        "pytest_add_cli_args": [*pytest, *(f"--deselect={test}" for test in common["slow"])],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "no:xdist"],
         "pytest_add_cli_args_test_selection": group["tests"],
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
@@ -192,7 +191,7 @@ def main() -> int:
     seen: set[Mutant] = set()
     wanted = options.groups or list(settings["group"])
     for name in wanted:
-        place = workspace(name, settings["group"][name], settings["common"])
+        place = workspace(name, settings["group"][name])
         if not options.show:
             ask_again(place)
             run(place, options.children)
