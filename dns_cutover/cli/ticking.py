@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Exit codes by how much they want somebody to look, the least first (DESIGN section 10).
 _URGENT = (0, 75, 8, 6, 5, 4, 3, 64, 1, 7)
+SHORT = 40  # events: a journal of so many is read at once
 TAIL = 8  # events at the end of a journal that tell whether a run is over
 FRESH = 30.0  # seconds: a runner elsewhere that stored something so lately is still at it
 ALIVE = 120.0  # seconds: a process that lives on this machine gets so long to do what is due
@@ -60,11 +61,12 @@ async def _tick(entry: RunEntry, store: Store, one: Session) -> int:
 
     setting = Setting()
     now = setting.clock.now()
-    # A run that is over is told from its end: journals of past runs are many, and long.
-    tail = [from_envelope(e) for e in await store.load(entry.run_id, max(0, entry.length - TAIL))]
-    over = any(isinstance(e, Finished) for e in tail)
-    if over and (now - entry.updated > _DAY or any(isinstance(e, Told) for e in tail)):
-        return 0
+    if entry.length > SHORT:
+        # A run that is over is told from its end: journals of past runs are many, and long.
+        tail = [from_envelope(e) for e in await store.load(entry.run_id, entry.length - TAIL)]
+        over = any(isinstance(e, Finished) for e in tail)
+        if over and (now - entry.updated > _DAY or any(isinstance(e, Told) for e in tail)):
+            return 0
     past = await load_events(entry.run_id, store)
     state = fold(entry.run_id, past)
     if state.final:

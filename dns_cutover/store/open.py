@@ -72,6 +72,6 @@ def _sqlite(path: Path, make: bool) -> Store:
         from dns_cutover.store.memory import MemoryStore
 
         return MemoryStore()
-    from dns_cutover.store.sql import sqlite_store
+    from dns_cutover.store.sql import sqlite_reader, sqlite_store
 
-    return sqlite_store(path)
+    return sqlite_store(path) if make else sqlite_reader(path)

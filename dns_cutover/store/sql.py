@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
@@ -65,7 +66,10 @@ class SqlStore:
 
     def __init__(self, url: URL, label: str) -> None:
         self._label = label
-        self._engine = create_engine(url)
+        # Whatever the database defaults to: an append that lost a race is told by the primary key, and must not end in
+        # a serialisation failure, which would look like a store that cannot be used.
+        options = {"isolation_level": "READ COMMITTED"} if url.get_backend_name() == "postgresql" else {}
+        self._engine = create_engine(url, **options)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _sqlite_connect)
             event.listen(self._engine, "begin", _sqlite_begin)
@@ -111,8 +115,12 @@ class SqlStore:
     @contextmanager
     def _connection(self, begin: str = _READS) -> Iterator[Connection]:
         """One transaction, committed at the end. Raises Unavailable; IntegrityError passes."""
+        options = {_BEGIN: begin}
+        if begin == _READS and self._engine.dialect.name == "postgresql":
+            # Each reading is one statement: a transaction around it would only be two more round trips.
+            options["isolation_level"] = "AUTOCOMMIT"
         try:
-            with self._engine.connect() as db, db.execution_options(**{_BEGIN: begin}).begin():
+            with self._engine.connect() as db, db.execution_options(**options).begin():
                 yield db
         except IntegrityError:
             raise
@@ -192,6 +200,22 @@ def postgresql_store(url: str) -> SqlStore:
 
 
 # SQLite
+
+
+def sqlite_reader(path: Path) -> SqlStore:
+    """The store at `path` for somebody who only looks. Where neither the file nor its folder can be written SQLite
+    could not even read it (WAL wants files beside it); if nobody has it open, it is read as what never changes.
+
+    sqlite.org/wal.html, "Read-Only Databases". Raises Unavailable.
+    """
+    path = path.absolute()
+    try:
+        return sqlite_store(path)
+    except Unavailable:
+        if os.access(path.parent, os.W_OK) or not os.access(path, os.R_OK) or Path(f"{path}-wal").exists():
+            raise
+    url = URL.create("sqlite", database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
+    return SqlStore(url, str(path))
 
 
 def sqlite_store(path: Path) -> SqlStore:

@@ -50,6 +50,29 @@ async def test_racing_processes_leave_one_journal_and_a_killed_one_half_of_nothi
         assert bodies == [f"{b.split('/')[0]}/{n // 2}/{n % 2}" for n, b in enumerate(bodies)]
 
 
+async def test_a_lost_race_is_one_whatever_isolation_the_database_defaults_to(
+    postgresql_url: str, postgresql_server: Path
+) -> None:
+    """At "serializable" the server would end the loser's transaction with an error of its own (40001)."""
+    name = postgresql_url.split("/")[3].split("?")[0]
+    postgresql.sql(postgresql_server, f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+    processes = [appender(postgresql_url, me, 60) for me in "abc"]
+    for p in processes:
+        assert p.stdin is not None
+        assert p.stdout is not None
+        assert p.stdout.readline() == "ready\n"
+    for p in processes:
+        assert p.stdin is not None
+        p.stdin.write("\n")
+        p.stdin.flush()
+    for p in processes:
+        await asyncio.to_thread(p.communicate)
+        assert p.returncode == 0
+    store = open_store(postgresql_url)
+    assert len(await store.load("r")) == 3 * 60 * 2
+    await store.close()
+
+
 async def test_tables_of_others_do_not_disturb(postgresql_url: str, postgresql_server: Path) -> None:
     name = postgresql_url.split("/")[3].split("?")[0]
     postgresql.sql(postgresql_server, "CREATE TABLE theirs (n int)", name)

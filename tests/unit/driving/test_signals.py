@@ -67,13 +67,11 @@ def test_the_second_signal_stops_at_once_and_is_safe(world):
         proxy.hold = True
         assert proxy.held.wait(60)
         process.send_signal(signal.SIGINT)
-        stopped = threading.Event()
         # Two of the same kind at one moment are one for the kernel: the second one is of another kind.
         process.send_signal(signal.SIGTERM)
         code, _, _ = world.end(process)
         assert code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
         assert world.journal()[-1]["type"] == "intent"
-        stopped.set()
         proxy.let_go()
         code, _, err = world.call("resume", world.run_id())
         assert code == 0, err
@@ -105,3 +103,21 @@ def test_stopped_and_continued_a_wait_ends_by_its_absolute_time(world):
     ended = next(e for e in journal if e["type"] == "step_done" and e["step"] == "switch/wait_ttl")
     assert ended["ts"] - began["ts"] >= 3
     assert not [e for e in journal if e["type"] in ("held", "rollback_started", "missed")]
+
+
+def test_tick_all_stops_after_the_call_in_flight(world):
+    with holding(world) as proxy:
+        code, _, err = world.end(world.run("--no-wait"))
+        assert code == 75, err
+        while not any(map(LOWERED, world.journal())):
+            assert world.call("tick", "--all")[0] == 75
+        threading.Event().wait(3)  # the old TTL
+        proxy.hold = True
+        process = world.start("tick", "--all")
+        assert proxy.held.wait(60)
+        process.send_signal(signal.SIGTERM)
+        proxy.let_go()
+        code, _, err = world.end(process)
+        assert code == 143, err
+        assert world.journal()[-1]["type"] == "applied"
+        assert "by SIGTERM" in err
