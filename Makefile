@@ -11,6 +11,7 @@ BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed
 BENCH    := .venv-bench
 FUZZ     := .venv-fuzz
+AWS      := .venv-aws
 MUTANTS  := .venv-mutants
 
 # make test ARGS='tests/unit -k ttl'   COVERAGE=1 adds a report of lines and branches.
@@ -24,7 +25,7 @@ MINUTES  ?= 10
 SEEDS    ?= 10000
 FIRST    ?= 0
 
-.PHONY: help install servers demo test simulate lint format bench fuzz mutants reference docs clean
+.PHONY: help install servers aws demo test simulate lint format bench fuzz mutants reference docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
@@ -38,10 +39,17 @@ $(STAMP): pyproject.toml .ci/venv
 servers: ## the real DNS servers that tests/servers needs (Debian and Ubuntu; elsewhere: what to install)
 	@.ci/servers tests/servers/packages.txt
 
+# It wants another botocore than boto3 does.
+aws: $(AWS)/.installed ## the server that stands for AWS in tests/servers, in .venv-aws
+
+$(AWS)/.installed: pyproject.toml .ci/venv
+	@.ci/venv $(AWS) --group aws
+	@touch $@
+
 demo: install ## a whole cutover on loopback, twice: to its end, and with a fault and its rollback
 	@$(BIN)/dns-cutover demo
 
-test: install servers ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds a report, WORKERS=2
+test: install servers aws ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds a report, WORKERS=2
 	@$(BIN)/python -m pytest -n $(WORKERS) $(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
 
 simulate: install ## random stories of runs with faults, over all cores; SEEDS=10000 FIRST=0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,20 +30,27 @@ async def permissions(loaded: LoadedPlan, setting: Setting) -> Permissions:
     from dns_cutover.errors import CutoverError
     from dns_cutover.plan.expand import zone_names
     from dns_cutover.providers.rfc2136.provider import Rfc2136Provider
+    from dns_cutover.providers.route53.provider import Route53Provider
 
     refused: dict[str, str] = {}
     grants: dict[str, str] = {}
     offered = _offered(loaded)
     for ref, name in zone_names(loaded.plan).items():
         zone = _zone(loaded, ref, name)
-        if zone is None or zone.provider["type"] != "rfc2136":
+        if zone is None or zone.provider["type"] not in ("rfc2136", "route53"):
             continue
         try:
             backend = provider(zone, setting)
-            if not isinstance(backend, Rfc2136Provider):
-                continue
-            found = await backend.permission({k: v for k, v in offered.items() if k.zone == ref})
-            refused[ref], grants[ref] = found.reason, found.grant
+            own = {k: v for k, v in offered.items() if k.zone == ref}
+            match backend:
+                case Rfc2136Provider():
+                    found = await backend.permission(own)
+                    refused[ref], grants[ref] = found.reason, found.grant
+                case Route53Provider():
+                    allowed = await backend.permission(own, secrets.token_hex(8))
+                    refused[ref], grants[ref] = allowed.reason, allowed.grant
+                case _:
+                    pass
         except CutoverError as exc:
             refused[ref], grants[ref] = exc.what, exc.hints[0] if exc.hints else exc.why
     return Permissions(refused, grants)

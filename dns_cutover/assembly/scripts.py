@@ -34,5 +34,11 @@ def _rfc2136(zone: str, config: Mapping[str, Any]) -> Scripts:
     return NsupdateScripts(zone, str(config.get("server", "")), name, algorithm, lock_name)
 
 
-_BY_PROVIDER: Mapping[str, Callable[[str, Mapping[str, Any]], Scripts]] = {"rfc2136": _rfc2136}
+def _route53(zone: str, config: Mapping[str, Any]) -> Scripts:
+    from dns_cutover.providers.route53.awscli import AwsScripts
+
+    return AwsScripts(zone, config)
+
+
+_BY_PROVIDER: Mapping[str, Callable[[str, Mapping[str, Any]], Scripts]] = {"rfc2136": _rfc2136, "route53": _route53}
 """Provider type -> how its zones' messages are written."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dns_cutover.engine.ports import BoundedClock
     from dns_cutover.lookup.question import Asker
     from dns_cutover.probes.resolve import Resolve
+    from dns_cutover.providers.route53.pacing import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,13 @@ class Setting:
     asker_: Asker | None = None
     bootstrap: tuple[Endpoint, ...] = ()
     trust_plan: bool = True
+    paces: dict[str, Pace] = field(default_factory=dict)
+
+    def pace(self, account: str) -> Pace:
+        """How often an AWS account is asked: one pace for all of its zones. `account`: whose credentials are used."""
+        from dns_cutover.providers.route53.pacing import Pace
+
+        return self.paces.setdefault(account, Pace(self.rng))
 
     def bootstrap_of(self, given: Iterable[str]) -> tuple[Endpoint, ...]:
         """The recursive resolvers that find servers: those of the command line, those that the plan gives (address or

@@ -52,7 +52,8 @@ def provider(zone: ZoneInfo, setting: Setting) -> Provider:
     if config["type"] == "route53" and setting.lab is None:
         from dns_cutover.providers.route53 import config as route53
 
-        return route53.from_config(zone.ref, zone.name, config, rng=setting.rng)
+        pace = setting.pace(route53.where_of(zone.name, config).credentials)
+        return route53.from_config(zone.ref, zone.name, config, pace=pace)
     if config["type"] != "rfc2136":
         why = "available: rfc2136, route53"
         raise UsageError(f"the provider {config['type']} is not available in this version", "", (why,))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
+from dns_cutover.plan.zone_models import Route53Config
 from dns_cutover.providers.interface import Guarantees
 
 
@@ -152,6 +153,29 @@ def blind_apex(subject: Subject) -> Iterator[Spot]:
 
 
 @check(
+    "DC418",
+    "error",
+    "a private zone without servers to ask",
+    why="Public DNS knows no private zone: what is found there are the servers of the public zone of the same name.",
+    hint="list who answers for it inside the VPC:   lookup: {authoritative: [ADDRESS]}",
+    source="Route 53 Developer Guide, Working with private hosted zones",
+    fires=Example("provider: {type: route53, private: true}\n" + _REPLACE),
+    silent=Example(
+        "provider: {type: route53, private: true}\nlookup: {authoritative: [192.0.2.53]}\n" + _REPLACE,
+    ),
+)
+def private_unasked(subject: Subject) -> Iterator[Spot]:
+    """A private hosted zone is answered only inside the networks that it is associated with. Looked for through the
+    parent, its public namesake would be checked and watched in its place, and each of them would look unchanged.
+    """
+    for ref, config in subject.loaded.plan.all_zones().items():
+        hidden = isinstance(config.provider, Route53Config) and config.provider.private
+        if hidden and config.lookup.authoritative == "auto":
+            message = f"{subject.names[ref]} is private, and the plan does not say who answers for it"
+            yield Spot(subject.zone_path(ref, "provider", "private"), message)
+
+
+@check(
     "DC411",
     "warning",
     "no atomic write",
@@ -236,8 +260,9 @@ def gap(subject: Subject) -> Iterator[Spot]:
 )
 def no_permission(subject: Subject) -> Iterator[Spot]:
     """With --probe-write the primary of each zone gets an UPDATE that its policy must allow or deny, and that changes
-    nothing either way: the edits take out what is not there, under prerequisites that see to it. Asked for are all
-    RRsets of the plan together with the name of the lock, as in a run.
+    nothing either way: the edits take out what is not there, under prerequisites that see to it. Route 53 gets a batch
+    that deletes a record which nobody has: that is refused to those who may write, too, and the error tells them apart.
+    Asked for are all RRsets of the plan together with the name of the lock, as in a run.
     """
     for ref, reason in (subject.world.permissions or {}).items():
         if reason:
@@ -251,6 +276,7 @@ CHECKS = (
     unwritable_type,
     no_compare_and_swap,
     blind_apex,
+    private_unasked,
     not_atomic,
     not_fenced,
     gap,

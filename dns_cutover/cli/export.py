@@ -27,6 +27,7 @@ class Format(StrEnum):
     """In whose words. `runbook.export.FORMATS` has the names of those that tell a state."""
 
     NSUPDATE = "nsupdate"
+    ROUTE53 = "route53"
     MARKDOWN = "markdown"
     TERRAFORM = "terraform"
     OCTODNS = "octodns"
@@ -72,7 +73,7 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="A new file; for nsupdate a new folder, one file a message."
+            "--output", "-o", metavar="FILE", help="A new file; for scripts a new folder, one file a message."
         ),
     ] = None,
     var: Vars = None,
@@ -109,7 +110,7 @@ async def _export(
     if stage and stage not in (names := [s.name for s in source.book.stages]):
         raise UsageError(f"the plan has no stage {stage}", "", (f"stages: {', '.join(names)}",))
     match output:
-        case Format.NSUPDATE:
+        case Format.NSUPDATE | Format.ROUTE53:
             from dns_cutover.cli.export_scripts import print_scripts, write_scripts
 
             if live and source.live is None:

@@ -33,6 +33,23 @@ def test_stories_with_every_other_trouble_end_as_promised(first: int) -> None:
     assert not bad, f"replay with: python -m tests.simulation.route53 chaos {min(bad)}"
 
 
+def test_servers_count_only_when_route_53_says_that_all_of_them_have_a_change() -> None:
+    """An anycast address shows one server of many: the tail begins when the last of them has stopped."""
+    w = route53.busy(2)
+    w.throttle = w.dropped = 0.0
+    w.failing, w.distant = [], 45.0
+    w.secondaries[0].lag = 0.2
+    assert route53.check(w) == ("succeeded", [])
+    known, proofs = 0.0, 0
+    for event in w.events():
+        if isinstance(event, ev.Applied) and event.change and event.step:
+            known = w.insync[event.change]
+        if isinstance(event, ev.Observed) and event.step.endswith("converge") and not event.trouble:
+            assert event.ts >= known
+            proofs += 1
+    assert proofs >= 8
+
+
 # -- the checks bite: without each of these precautions a story goes wrong --------------------------------------------
 
 Patch = Callable[[pytest.MonkeyPatch], None]

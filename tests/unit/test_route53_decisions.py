@@ -254,11 +254,25 @@ async def test_a_cname_takes_the_place_of_an_address_in_one_batch(aws: FakeRoute
     assert (await aws.provider().read([cname, WWW])) == {cname: RRset(60, ("edge.test.",)), WWW: None}
 
 
-async def test_what_stands_beside_a_cname_is_told_with_the_words_of_aws(aws: FakeRoute53) -> None:
-    cname = RRsetKey(REF, f"www.{ZONE}", "CNAME")
+@pytest.mark.parametrize("alias", [True, False])
+async def test_what_stands_beside_an_alias_is_a_conflict(aws: FakeRoute53, alias: bool) -> None:
+    key = RRsetKey(REF, f"{'www' if alias else 'other'}.{ZONE}", "CNAME" if alias else "A")
+    aws.put(RecordSet(f"other.{ZONE}", "CNAME", 60, ("edge.test.",)))
+    new = RRset(60, ("edge.test.",)) if alias else NEW
+    with pytest.raises(Conflict) as caught:
+        await aws.provider().apply(ChangeSet((Change(key, None, new),)), Fence(T1, T2))
+    assert "cannot stand beside" in caught.value.what
+    assert [m.key for m in caught.value.mismatches] == [key]
+
+
+async def test_what_aws_refuses_is_told_with_its_words(aws: FakeRoute53) -> None:
+    cname = RRsetKey(REF, ZONE, "TYPE65280")
+    aws.trouble = [None, None, Failure("InvalidChangeBatch", ("Invalid request: no such type",))]
+    provider = aws.provider()
+    await provider.guards([WWW])
     with pytest.raises(Refused) as caught:
-        await aws.provider().apply(ChangeSet((Change(cname, None, RRset(60, ("edge.test.",))),)), Fence(T1, T2))
-    assert "conflicts with other records" in caught.value.why
+        await provider.apply(ChangeSet((Change(cname, None, RRset(60, ("\\# 0",))),)), Fence(T1, T2))
+    assert caught.value.why == "Invalid request: no such type"
 
 
 async def test_the_apex_ns_set_is_overwritten_and_never_deleted(aws: FakeRoute53) -> None:
@@ -450,3 +464,31 @@ async def test_keys_of_other_zones_and_set_identifiers_are_refused(aws: FakeRout
         await aws.provider().read([RRsetKey("other", f"www.{ZONE}", "A")])
     with pytest.raises(Refused, match="cannot be changed by this version"):
         await aws.provider().read([RRsetKey(REF, f"www.{ZONE}", "A", "blue")])
+
+
+# -- permission ------------------------------------------------------------------------------------------------------
+
+
+async def test_permission_is_asked_for_by_a_batch_that_changes_nothing(aws: FakeRoute53) -> None:
+    keys = [WWW, *(RRsetKey(REF, f"t.{ZONE}", t) for t in ("MX", "TXT", "SRV", "HTTPS", "CAA", "NAPTR", "DS", "AAAA"))]
+    before = dict(aws.sets)
+    assert (await aws.provider().permission(keys, "nonce")).reason == ""
+    assert aws.sets == before
+    (batch,) = batches(aws)
+    assert {c.action for c in batch} == {"DELETE"}
+    assert told(batch)[0] == ("DELETE", LOCK, "TXT")
+    assert len(batch) == 10
+
+
+async def test_what_is_denied_is_told_with_the_command_that_says_what_is_needed(aws: FakeRoute53) -> None:
+    said = "User: arn:aws:iam::1:user/ci is not authorized to perform: route53:ChangeResourceRecordSets"
+    aws.trouble = [None, None, Failure("AccessDenied", (said,), 403)]
+    found = await aws.provider(Where(ZONE, "Z1EXAMPLE")).permission([WWW], "nonce")
+    assert said in found.reason
+    assert found.grant == "dns-cutover providers route53 --iam-policy Z1EXAMPLE"
+
+
+async def test_thousands_of_names_are_asked_for_in_batches(aws: FakeRoute53) -> None:
+    keys = [RRsetKey(REF, f"h{n}.{ZONE}", "A") for n in range(2000)]
+    assert (await aws.provider().permission(keys, "nonce")).reason == ""
+    assert [len(b) for b in batches(aws)] == [901, 901, 201]

@@ -18,6 +18,10 @@ CROWDED = (
     "RRSet of type CNAME with DNS name www.example.test. is not permitted as it conflicts with other records with the"
     " same DNS name in zone example.test."
 )
+BESIDE = (
+    "RRSet of type A with DNS name www.example.test. is not permitted because a conflicting RRSet of type  CNAME with"
+    " the same DNS name already exists in zone example.test."
+)
 STALE = (
     "Tried to delete resource record set [name='www.example.test.', type='A'] but the values provided do not match the"
     " current values"
@@ -84,6 +88,7 @@ def test_what_may_be_tried_again(reply: Failure, asked: str, maybe: bool) -> Non
     [
         ("Tried to delete resource record set [name='www.example.test.', type='A'] but it was not found", True),
         (STALE, True),
+        (BESIDE, False),
         ("Tried to create resource record set [name='www.example.test.', type='A'] but it already exists", True),
         ("[Invalid Resource Record: 'FATAL problem: ARRDATAIllegalIPv4Address encountered with '1.2.3'']", False),
     ],

@@ -8,7 +8,7 @@ Source: docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecord
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 from dns_cutover.providers.interface import ChangeSet, Fence, Token
@@ -36,7 +36,11 @@ def build(
     if fence is not None:
         place = (lock_owner, "TXT", "")
         if fence.held is not None:
-            going.append(_record(place, lock_rrset(fence.held), spelled))
+            # Whoever holds the zone: the TTL of its lock is as it is there.
+            there = spelled.get(place)
+            found = lock_rrset(fence.held)
+            ttl = there.ttl if there is not None and there.ttl is not None else found.ttl
+            going.append(_record(place, found.with_ttl(ttl), spelled))
         if fence.next is not None:
             coming.append(_record(place, lock_rrset(fence.next), {}))
     for c in changes.changes:
@@ -61,6 +65,22 @@ def blindly(zone: str, change: Change) -> bool:
     return change.key.owner == zone and change.key.rdtype in ("NS", "SOA") and change.before is not None
 
 
+def neighbours(
+    changes: tuple[Change, ...], found: Collection[tuple[str, str]]
+) -> tuple[tuple[Change, tuple[str, ...]], ...]:
+    """Changes that create what cannot stand beside something in `found` (owner and type), and the types of that."""
+    leaving = {(c.key.owner, c.key.rdtype) for c in changes if c.after is None}
+    stay = sorted(set(found) - leaving)
+    out = []
+    for c in changes:
+        if c.before is None and c.after is not None:
+            mine = c.key.rdtype
+            others = tuple(t for o, t in stay if o == c.key.owner and t != mine and "CNAME" in (t, mine))
+            if others:
+                out.append((c, others))
+    return tuple(out)
+
+
 def lock_rrset(token: Token) -> RRset:
     """The lock as it stands in the zone."""
     return RRset(LOCK_TTL, (quote_text(token.text()),))
@@ -70,6 +90,8 @@ def _record(place: Place, rrset: RRset, spelled: Spelled) -> RecordSet:
     """An RRset as Route 53 wants it. Values that are there already keep their spelling."""
     owner, rdtype, set_id = place
     there = spelled.get(place)
+    if there is not None and to_rrset(there) == rrset:
+        return there
     name = there.name if there is not None else to_api_name(owner)
     known = {canonical_value(rdtype, v): v for v in there.values} if there is not None else {}
     values = tuple(known.get(v) or to_api_value(v) for v in rrset.values)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import random
+import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from dns_cutover.errors import Unavailable, UsageError
 from dns_cutover.providers.route53.pacing import Pace
-from dns_cutover.providers.route53.provider import USUALLY_INSYNC, Route53Provider
+from dns_cutover.providers.route53.provider import Route53Provider
 from dns_cutover.providers.route53.refusal import Where
+from dns_cutover.providers.route53.settling import USUALLY_INSYNC
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
 REGION = (
@@ -23,18 +25,17 @@ def from_config(
     zone: str,
     config: Mapping[str, Any],
     *,
-    pace: Pace | None = None,
-    rng: random.Random | None = None,
+    pace: Pace,
     now: Callable[[], float] = time.time,
 ) -> Route53Provider:
-    """A provider for `zone` (absolute) as a plan's `provider` section says. Nothing is asked yet.
+    """A provider for `zone` (absolute) as a plan's `provider` section says. Nothing is asked yet. `pace` is shared by
+    all zones of one account.
 
     Raises Unavailable (no such profile), UsageError (a region or an address that does not exist).
     """
     from dns_cutover.providers.route53.transport import BotoTransport
 
     where = where_of(zone, config)
-    pace = pace or Pace(rng or random.Random())  # noqa: S311 - jitter
     bound = config.get("propagation_bound")
     return Route53Provider(
         zone_ref,
@@ -63,6 +64,10 @@ def client(config: Mapping[str, Any], service: str) -> Any:
     from botocore import exceptions as aws
     from botocore.config import Config
 
+    # What it says by itself, with tracebacks, would go to the terminal; what matters of it is raised as well.
+    log = logging.getLogger("botocore")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
     settings = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
@@ -94,6 +99,7 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
     expire: a run may take days.
     """
     import boto3
+    import botocore.session
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
     base = session._session  # boto3 has no public way to credentials that renew themselves
@@ -108,10 +114,11 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
             ("aws sts get-caller-identity   whose are they?",),
         )
     fetcher = AssumeRoleCredentialFetcher(
-        client_creator=base.create_client, source_credentials=source, role_arn=role["role_arn"], extra_args=extra
+        client_creator=partial(base.create_client, region_name=session.region_name or REGION),
+        source_credentials=source,
+        role_arn=role["role_arn"],
+        extra_args=extra,
     )
-    import botocore.session
-
     assumed = botocore.session.Session(profile=base.profile)
     assumed._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
     return boto3.Session(botocore_session=assumed, region_name=session.region_name)

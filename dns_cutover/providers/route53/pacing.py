@@ -22,6 +22,7 @@ class Pace:
     """The requests of one account from this process. Its rate is halved when it is throttled, and recovers slowly."""
 
     rng: random.Random
+    allowed: float = ALLOWED
     rate: float = ALLOWED
     free: float = 0.0  # when the next request may be sent, seconds UTC
     slowed: float = field(default=float("-inf"))  # when the rate was last halved
@@ -36,7 +37,7 @@ class Pace:
 
     def answered(self) -> None:
         """A request went through."""
-        self.rate = min(ALLOWED, self.rate + 0.1)
+        self.rate = min(self.allowed, self.rate + self.allowed / 50)
 
     def throttled(self, now: float, tries: int) -> float:
         """A request was turned away for the `tries`-th time; how many seconds to wait before the next."""

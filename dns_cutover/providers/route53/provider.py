@@ -5,9 +5,7 @@ No asyncio and no boto3 here: it awaits a small transport with plain values, so 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
 from dns_cutover.providers.interface import (
     LOCK_LABEL,
@@ -23,18 +21,17 @@ from dns_cutover.providers.interface import (
     Unreachable,
     ZoneMoved,
 )
-from dns_cutover.providers.route53.batch import Place, blindly, build, to_rrset
+from dns_cutover.providers.route53.batch import Place, blindly, build, neighbours, to_rrset
 from dns_cutover.providers.route53.message import Failure, RecordSet, Transport
 from dns_cutover.providers.route53.pacing import Pace
+from dns_cutover.providers.route53.permission import Permission
+from dns_cutover.providers.route53.permission import ask as ask_permission
 from dns_cutover.providers.route53.reading import Reader
 from dns_cutover.providers.route53.refusal import Where, failure, swap_failed
+from dns_cutover.providers.route53.routing import routing
+from dns_cutover.providers.route53.settling import FIRST_LOOK, USUALLY_INSYNC, Settling
 from dns_cutover.providers.route53.size import MAX_CHARACTERS, MAX_RECORDS, partition_changes, weight
 from dns_cutover.records import Change, InvalidName, Mismatch, RRset, RRsetKey, absolute_name, text_strings
-
-# "Changes generally propagate to all Route 53 name servers within 60 seconds" (GetChange): counts only where the id of
-# a change is not known, since the reply to it was lost.
-USUALLY_INSYNC = 60.0
-FIRST_LOOK, LONGEST_LOOK = 1.0, 16.0  # seconds between two GetChange, doubled each time
 
 
 def guarantees() -> Guarantees:
@@ -56,20 +53,6 @@ def guarantees() -> Guarantees:
         max_batch=MAX_RECORDS,
         apex_ns_swap=False,
     )
-
-
-@dataclass(slots=True)
-class Settling:
-    """One change on its way to the name servers. `due`: when GetChange is asked next, seconds UTC. `unknown`: it cannot
-    be asked, since the id was lost with the reply or is no longer known.
-    """
-
-    change: str
-    began: float
-    due: float
-    insync: bool = False
-    unknown: bool = False
-    delay: float = FIRST_LOOK
 
 
 class Route53Provider:
@@ -129,14 +112,8 @@ class Route53Provider:
         at, now = self._settling, self._now()
         if at is None or at.change != receipt.change or now < at.began:
             at = self._settling = Settling(receipt.change, now, now, unknown=not receipt.change)
-        if at.unknown:
-            at.insync = at.insync or now >= at.began + self._unknown_after
-        if at.insync or at.unknown or now < at.due:
-            return at.insync
-        insync = await self._reader.settled(receipt.change)
-        at.unknown = insync is None
-        at.insync = bool(insync)
-        at.due, at.delay = self._now() + at.delay, min(LONGEST_LOOK, at.delay * 2)
+        if at.ask(now, self._unknown_after):
+            at.told(await self._reader.settled(receipt.change), self._now())
         return at.insync
 
     def partition(self, changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], ...]:
@@ -213,8 +190,16 @@ class Route53Provider:
         if isinstance(reply, Failure):
             return await self._why_not(changes, fence, reply)
         now = self._now()
-        self._settling = Settling(reply.change, now, now + FIRST_LOOK, reply.insync, delay=2 * FIRST_LOOK)
+        self._settling = Settling(reply.change, now, now + FIRST_LOOK, insync=reply.insync)
         return await self._read_back(changes, fence, reply.change)
+
+    async def permission(self, keys: Collection[RRsetKey], nonce: str) -> Permission:
+        """Whether the credentials may write these sets and the lock, asked without changing anything. `nonce` is a text
+        that no record has. Raises Refused, Unreachable.
+        """
+        self._check_keys(keys)
+        places = [(k.owner, k.rdtype, "") for k in keys]
+        return await ask_permission(self._reader, self.lock_owner, places, nonce)
 
     def _check_apex(self, changes: tuple[Change, ...]) -> None:
         for c in changes:
@@ -286,29 +271,23 @@ class Route53Provider:
             raise Conflict(differ)
         if swap_failed(reply):
             raise ZoneMoved("the zone changed while it was read", "Somebody else updated it; nothing was written.")
+        await self._raise_for_neighbours(changes.changes)
         raise failure(self._where, reply, "update")
 
-
-_KINDS = (
-    ("AliasTarget", "an alias"),
-    ("Weight", "weighted"),
-    ("Region", "routed by latency"),
-    ("Failover", "a failover set"),
-    ("GeoLocation", "routed by geolocation"),
-    ("GeoProximityLocation", "routed by geoproximity"),
-    ("CidrRoutingConfig", "routed by CIDR"),
-    ("MultiValueAnswer", "a multivalue answer"),
-    ("TrafficPolicyInstanceId", "kept by a traffic policy"),
-    ("HealthCheckId", "tied to a health check"),
-)
-
-
-def routing(record: RecordSet) -> str:
-    """What is special about a record set, in a few words; empty for a simple one."""
-    if not record.rest:
-        return "one of several sets" if record.set_id else ""
-    members = json.loads(record.rest)
-    return next((what for member, what in _KINDS if member in members), "of a kind that this version does not know")
+    async def _raise_for_neighbours(self, changes: tuple[Change, ...]) -> None:
+        """Something that the batch does not name stands where an alias is to come, or an alias where data is."""
+        created = {c.key.owner for c in changes if c.before is None and c.after is not None}
+        try:
+            found = await self._reader.read(created)
+        except (Unreachable, Refused) as exc:
+            raise Unreachable(exc.what, exc.why, maybe_applied=True, hints=exc.hints) from None
+        crowded = neighbours(changes, found)
+        if crowded:
+            change, types = crowded[0]
+            what = f"{', '.join(types)} at {change.key.owner} cannot stand beside what is to be created there"
+            expected = "absent, without {} beside it"
+            differ = (Mismatch(c.key, expected.format(", ".join(o)), None, done=False) for c, o in crowded)
+            raise Conflict(tuple(differ), what)
 
 
 def _token(rrset: RRset | None) -> Token | None:

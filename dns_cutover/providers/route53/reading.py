@@ -111,11 +111,15 @@ class Reader:
 
         Raises Refused, Unreachable.
         """
-        zone = await self.zone()
-        reply = await self._paced(lambda: self.transport.change(zone.id, batch, comment))
+        reply = await self.send(batch, comment)
         if isinstance(reply, Failure) and reply.code != "InvalidChangeBatch":
             raise failure(self.where, reply, "update")
         return reply
+
+    async def send(self, batch: tuple[BatchChange, ...], comment: str) -> Accepted | Failure:
+        """A batch, and whatever is answered."""
+        zone = await self.zone()
+        return await self._paced(lambda: self.transport.change(zone.id, batch, comment))
 
     async def ask(self, call: Callable[[], Awaitable[Reply | Failure]]) -> Reply:
         """A question, which may be asked again. Raises Refused, Unreachable."""

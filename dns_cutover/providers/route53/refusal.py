@@ -22,7 +22,7 @@ _SKEWED = frozenset({"RequestTimeTooSkewed"})
 _NO_ZONE = frozenset({"NoSuchHostedZone", "HostedZoneNotFound"})
 
 # A batch was refused because something is not as it says; what follows from that is found by reading again.
-SWAP_FAILED = ("was not found", "do not match the current values", "already exists")
+SWAP_FAILED = ("but it was not found", "but the values provided do not match", "but it already exists")
 MOST_MESSAGES = 5
 
 

@@ -6,9 +6,10 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from dns_cutover.providers.interface import Refused, Unreachable
 from dns_cutover.providers.route53.message import (
@@ -20,9 +21,12 @@ from dns_cutover.providers.route53.message import (
     RecordSet,
     Start,
 )
-from dns_cutover.providers.route53.refusal import Where
+from dns_cutover.providers.route53.pacing import THROTTLED
+from dns_cutover.providers.route53.refusal import Where, said_by
 from dns_cutover.providers.route53.spelling import from_api_name, to_api_name
 from dns_cutover.records import InvalidName
+
+Reply = TypeVar("Reply")
 
 # Before the request was sent.
 _UNSENT = (aws.EndpointConnectionError, aws.ConnectTimeoutError, aws.ProxyConnectionError)
@@ -51,56 +55,49 @@ class BotoTransport:
         if start is not None:
             named = zip(("StartRecordName", "StartRecordType", "StartRecordIdentifier"), start, strict=True)
             wanted |= {k: v for k, v in named if v}
-        found = await self._call(self._client.list_resource_record_sets, wanted, writes=False)
-        if isinstance(found, Failure):
-            return found
-        following = None
-        if found.get("IsTruncated"):
-            following = (
-                str(found.get("NextRecordName", "")),
-                str(found.get("NextRecordType", "")),
-                str(found.get("NextRecordIdentifier", "")),
-            )
-        return Page(tuple(map(record_set, found["ResourceRecordSets"])), following, _server_time(found))
+        return await self._call(self._client.list_resource_record_sets, wanted, _page)
 
     async def change(self, zone_id: str, batch: tuple[BatchChange, ...], comment: str) -> Accepted | Failure:
         """See Transport."""
         changes = [{"Action": c.action, "ResourceRecordSet": resource(c.record)} for c in batch]
         wanted = {"HostedZoneId": zone_id, "ChangeBatch": {"Comment": comment, "Changes": changes}}
-        return _accepted(await self._call(self._client.change_resource_record_sets, wanted, writes=True))
+        return await self._call(self._client.change_resource_record_sets, wanted, _accepted, writes=True)
 
     async def get_change(self, change: str) -> Accepted | Failure:
         """See Transport."""
-        return _accepted(await self._call(self._client.get_change, {"Id": change}, writes=False))
+        return await self._call(self._client.get_change, {"Id": change}, _accepted)
 
     async def zones(self, name: str) -> tuple[HostedZone, ...] | Failure:
         """See Transport."""
         wanted = {"DNSName": to_api_name(name), "MaxItems": str(MOST_ZONES)}
-        found = await self._call(self._client.list_hosted_zones_by_name, wanted, writes=False)
-        if isinstance(found, Failure):
-            return found
-        return tuple(_zone(z) for z in found["HostedZones"] if _same_name(z["Name"], name))
+
+        def named(found: Mapping[str, Any]) -> tuple[HostedZone, ...]:
+            return tuple(_zone(z) for z in found["HostedZones"] if _same_name(z["Name"], name))
+
+        return await self._call(self._client.list_hosted_zones_by_name, wanted, named)
 
     async def zone(self, zone_id: str) -> HostedZone | Failure:
         """See Transport."""
-        found = await self._call(self._client.get_hosted_zone, {"Id": zone_id}, writes=False)
-        if isinstance(found, Failure):
-            return found
-        vpcs = tuple((str(v.get("VPCRegion", "")), str(v.get("VPCId", ""))) for v in found.get("VPCs") or ())
-        return _zone(found["HostedZone"], vpcs, tuple((found.get("DelegationSet") or {}).get("NameServers") or ()))
+        return await self._call(self._client.get_hosted_zone, {"Id": zone_id}, _whole_zone)
 
     async def sleep(self, seconds: float) -> None:
         """See Transport."""
         await asyncio.sleep(seconds)
 
     async def _call(
-        self, method: Callable[..., Any], wanted: Mapping[str, Any], *, writes: bool
-    ) -> Mapping[str, Any] | Failure:
-        """The reply as boto3 has it. What boto3 raises may hold signed headers: none of it is passed on."""
+        self,
+        method: Callable[..., Any],
+        wanted: Mapping[str, Any],
+        read: Callable[[Mapping[str, Any]], Reply],
+        *,
+        writes: bool = False,
+    ) -> Reply | Failure:
+        """The reply as `read` reads it. What boto3 raises may hold signed headers: none of it is passed on."""
         try:
-            found: Mapping[str, Any] = await asyncio.to_thread(method, **wanted)
-            return found
+            return read(await asyncio.to_thread(method, **wanted))
         except aws.ClientError as exc:
+            if exc.operation_name == "AssumeRole":
+                raise self._no_role(failure_of(exc.response)) from None
             return failure_of(exc.response)
         except _NO_CREDENTIALS as exc:
             raise self._no_credentials(type(exc).__name__) from None
@@ -110,6 +107,13 @@ class BotoTransport:
             raise self._unreachable(exc, maybe_applied=False) from None
         except aws.BotoCoreError as exc:
             raise self._unreachable(exc, maybe_applied=writes) from None
+        except (ResponseParserError, LookupError, AttributeError, TypeError, ValueError):
+            raise Unreachable(
+                "what answers is not Route 53",
+                "The reply is not what its interface has: a proxy or a captive portal may be in between.",
+                maybe_applied=writes,
+                hints=("curl -sI https://route53.amazonaws.com   what answers there?",),
+            ) from None
 
     def _unreachable(self, exc: aws.BotoCoreError, *, maybe_applied: bool) -> Unreachable:
         return Unreachable(
@@ -118,6 +122,13 @@ class BotoTransport:
             maybe_applied=maybe_applied,
             hints=("is there a way out, directly or by a proxy (HTTPS_PROXY)?",),
         )
+
+    def _no_role(self, reply: Failure) -> Refused | Unreachable:
+        what = f"{self._where.credentials} cannot be taken ({reply.code})"
+        if reply.status >= 500 or reply.code in THROTTLED:
+            return Unreachable(what, said_by(reply), maybe_applied=False)
+        hint = "its trust policy must name these credentials, and the external id if it asks for one"
+        return Refused(what, said_by(reply), (hint, "aws sts get-caller-identity   whose are they?"))
 
     def _no_credentials(self, kind: str) -> Refused:
         return Refused(
@@ -142,9 +153,23 @@ def failure_of(response: Mapping[str, Any]) -> Failure:
     )
 
 
-def _accepted(found: Mapping[str, Any] | Failure) -> Accepted | Failure:
-    if isinstance(found, Failure):
-        return found
+def _page(found: Mapping[str, Any]) -> Page:
+    following = None
+    if found.get("IsTruncated"):
+        following = (
+            str(found.get("NextRecordName", "")),
+            str(found.get("NextRecordType", "")),
+            str(found.get("NextRecordIdentifier", "")),
+        )
+    return Page(tuple(map(record_set, found["ResourceRecordSets"])), following, _server_time(found))
+
+
+def _whole_zone(found: Mapping[str, Any]) -> HostedZone:
+    vpcs = tuple((str(v.get("VPCRegion", "")), str(v.get("VPCId", ""))) for v in found.get("VPCs") or ())
+    return _zone(found["HostedZone"], vpcs, tuple((found.get("DelegationSet") or {}).get("NameServers") or ()))
+
+
+def _accepted(found: Mapping[str, Any]) -> Accepted:
     info = found["ChangeInfo"]
     return Accepted(str(info["Id"]).rpartition("/")[2], info["Status"] == "INSYNC", _server_time(found))
 

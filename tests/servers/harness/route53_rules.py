@@ -5,6 +5,7 @@ Each rule names the page that says so. Texts are those that AWS was seen to answ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import dns.exception
@@ -78,11 +79,11 @@ def content(zone: str, batch: Iterable[BatchChange]) -> Failure | None:
 
 
 def wrong_value(rdtype: str, value: str) -> str | None:
-    """What is wrong with a value. Octal digits are read as such only here: dnspython reads decimal ones."""
+    """What is wrong with a value. Digits behind a backslash are octal."""
     if rdtype in ("TXT", "SPF"):
         if not value.startswith('"'):
             return "InvalidCharacterString (Value should be enclosed in quotation marks)"
-        token = dns.tokenizer.Tokenizer(value)
+        token = dns.tokenizer.Tokenizer(re.sub(r"\\([0-3][0-7]{2})", lambda m: f"\\{int(m[1], 8):03d}", value))
         while not (t := token.get()).is_eol_or_eof():
             if len(t.unescape_to_bytes().value) > MAX_STRING:
                 return "CharacterStringTooLong (Value is too long)"
