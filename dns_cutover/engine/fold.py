@@ -108,7 +108,7 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
         case ev.Command():
             return commanded(s, event)
         case ev.Told():
-            upto = max(event.upto, s.told.get(event.target, -1))
+            upto = max(event.upto, s.told.get(event.target, event.upto))
             return changed(s, told=with_items(s.told, [(event.target, upto)]))
         case ev.Finishing():
             return changed(s, outcome=event.outcome, why=event.why, hold=None)

@@ -35,7 +35,7 @@ def longer_lived(s: RunState, step: Step, looked: AuthoritativeRound, now: float
     """Versions that some server served just now with a longer TTL than the wait for their end was computed for: a
     secondary that has gone back to an older zone, say.
     """
-    policy = CachePolicy(s.book.floors or (0.0,), s.book.client_floor)
+    policy = CachePolicy(s.book.floors, s.book.client_floor)
     lives = {x.key: x.old_s for x in step.exposures}
     longest: dict[RRsetKey, tuple[int, float]] = {}
     for edit in step.edits:

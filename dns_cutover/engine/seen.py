@@ -28,9 +28,9 @@ def begin_tail(s: RunState, step: Step, ts: float) -> RunState:
     """From `ts` on the last copies of what `step` replaced are dying."""
     bounds = {z.ref: z.guarantees.propagation_bound for z in s.book.zones}
     # It may have had a longer TTL for a while than the plan knew.
-    lives = ((x.key, max(x.old_s, s.longer.get(x.key, 0.0))) for x in step.exposures)
+    lives = ((x.key, max(x.old_s, s.longer.get(x.key, x.old_s))) for x in step.exposures)
     until = ((key, ts + bounds.get(key.zone, 0.0) + life) for key, life in lives)
-    dead = with_items(s.dead, ((key, max(t, s.dead.get(key, 0.0))) for key, t in until))
+    dead = with_items(s.dead, ((key, max(t, s.dead.get(key, t))) for key, t in until))
     return changed(s, dead=dead, longer=without(s.longer, {x.key for x in step.exposures}))
 
 
@@ -41,8 +41,8 @@ def extended(s: RunState, event: ev.Extended) -> RunState:
     lifetime = event.until - event.ts
     s = changed(
         s,
-        dead=with_items(s.dead, [(event.key, max(event.until, s.dead.get(event.key, 0.0)))]),
-        longer=with_items(s.longer, [(event.key, max(lifetime, s.longer.get(event.key, 0.0)))]),
+        dead=with_items(s.dead, [(event.key, max(event.until, s.dead.get(event.key, event.until)))]),
+        longer=with_items(s.longer, [(event.key, max(lifetime, s.longer.get(event.key, lifetime)))]),
         serials=with_items(s.serials, [(event.key, event.serial)]),
     )
     step = s.step
@@ -62,7 +62,7 @@ def outlive(s: RunState, step: Step) -> RunState:
     bounds = {z.ref: z.guarantees.propagation_bound for z in s.book.zones}
     edits = {e.key for e in step.edits}
     until = ((k, s.looked + bounds.get(k.zone, 0.0) + t) for k, t in s.longer.items() if k in edits)
-    dead = with_items(s.dead, ((key, max(t, s.dead.get(key, 0.0))) for key, t in until))
+    dead = with_items(s.dead, ((key, max(t, s.dead.get(key, t))) for key, t in until))
     return changed(s, dead=dead, longer=without(s.longer, edits))
 
 

@@ -39,7 +39,7 @@ def lock_until(s: RunState, now: float) -> int:
         ahead += (
             max((x.old_s for x in following.exposures), default=0.0) if following.kind is StepKind.CONVERGE else 0.0
         )
-    waiting = max((s.dead.get(x.key, 0.0) for x in step.exposures), default=0.0) if step else 0.0
+    waiting = max((s.dead.get(x.key, now) for x in step.exposures), default=now) if step else now
     return int(max(now + ahead, waiting) + s.book.grace)
 
 
@@ -151,14 +151,14 @@ async def _extended(
     longest: dict[RRsetKey, int] = {}
     # Each RRset from where its history is known: what was outlived once must not be waited for again.
     for since in sorted({s.serials.get(c.key, guards.serial) for c in changes} - {guards.serial}):
-        keys = [c.key for c in changes if s.serials.get(c.key, guards.serial) == since]
+        keys = [c.key for c in changes if s.serials.get(c.key) == since]
         try:
             longest.update(await provider.history(since, keys) or {})
         except Unreachable as exc:
             await journal.put(ev.Missed(journal.ports.clock.now(), step.id, exc.what, exc.why, exc.hints))
             return True
     now = journal.ports.clock.now()
-    policy = CachePolicy(s.book.floors or (0.0,), s.book.client_floor)
+    policy = CachePolicy(s.book.floors, s.book.client_floor)
     events = [
         ev.Extended(now, step.id, c.key, ttl, dead_time(now, ttl, policy), guards.serial)
         for c in changes

@@ -37,12 +37,12 @@ def position(step: str, book: Runbook = BOOK) -> int:
 
 
 def at(step: str, *, since: float = NOW, **fields: Any) -> RunState:
-    """The run at that step since `since`. `gate`, `probes`, `seconds` and other fields of a step change the step;
-    `rollback` and `stages` the runbook; all else is the state's.
+    """The run at that step since `since`. `gate`, `probes`, `seconds` and other fields of a step change the step,
+    `rollback` and `stages` the runbook; all else, `resolvers` included, is the state's.
     """
     s = begun()
     i = position(step)
-    own = {k: fields.pop(k) for k in list(fields) if k in Step.__dataclass_fields__}
+    own = {k: fields.pop(k) for k in list(fields) if k in Step.__dataclass_fields__ and k != "resolvers"}
     steps = list(s.book.steps)
     steps[i] = replace(steps[i], **own)
     books = {k: fields.pop(k) for k in ("rollback", "stages", "grace", "zones") if k in fields}

@@ -380,7 +380,10 @@ def test_before_a_stage_s_first_message_a_longer_ttl_means_another_look() -> Non
     seen = {"dead": {MX: NOW + 7260}, "longer": {MX: 7260.0}, "serials": {**s.serials, MX: 12}}
     becomes(s, event, **seen, i=position("two/preflight"), since=NOW, rounds=0, looked=0.0, trouble=(), resolvers=None)
     becomes(replace(s, back=BOOK.steps), event, **seen)
+    becomes(replace(s, back=(BOOK.steps[s.i],)), event, **seen)
     becomes(replace(s, i=len(BOOK.steps)), event, **seen)
+    becomes(replace(s, i=position("two/restore_ttl")), event, **seen)
+    assert evolve(replace(s, i=position("one/apply")), event).i == position("one/preflight")
     half = Written("two/apply", StepKind.APPLY, "two", (), (), ())
     becomes(replace(s, done=(half,)), event, **seen, since=NOW, rounds=0, looked=0.0, trouble=())
     for other in (replace(half, stage="one"), replace(half, kind=StepKind.LOWER_TTL)):
@@ -438,6 +441,9 @@ def test_what_could_not_be_proved_counts_from_now() -> None:
 
 def test_a_hold_and_what_resolvers_say_are_kept() -> None:
     becomes(at("one/bake"), held(), hold=held())
+    asked = command("rollback")
+    becomes(at("one/bake", asked=asked), held(), hold=held())
+    becomes(at("one/bake", asked=replace(asked, subject="ignored")), held(), hold=held(), asked=None)
     becomes(at("one/bake"), RESOLVERS, resolvers=RESOLVERS)
 
 
@@ -465,12 +471,13 @@ def test_a_rollback_begins_with_the_list_of_what_is_undone() -> None:
     done = tuple(
         Written(s.id, s.kind, s.stage, s.edits, CHANGES, s.exposures) for s in (BOOK.steps[position("one/apply")],)
     )
-    command = ev.Command(NOW, "rollback", "sam")
-    s = at("two/apply", done=done, hold=held(), asked=command, since=1.0, bi=9, **LOOKED)
+    asked = ev.Command(NOW, "rollback", "sam")
+    s = at("two/apply", done=done, hold=held(), asked=asked, since=1.0, bi=9, **LOOKED)
+    s = replace(s, longer=MappingProxyType({WWW: 7200.0}))
     event = ev.RollbackStarted(NOW, "two/apply", "command", "asked for by sam")
     back = way_back(s.book, done, s.i)
     assert back
-    becomes(s, event, **FRESH, back=back, bi=0, cause=event, asked=None, hold=None, since=NOW)
+    becomes(s, event, **FRESH, back=back, bi=0, cause=event, asked=None, hold=None, since=NOW, longer={})
 
 
 def test_the_end_is_decided_and_then_reached() -> None:

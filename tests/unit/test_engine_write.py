@@ -22,7 +22,7 @@ from dns_cutover.providers.interface import (
     Unreachable,
     ZoneMoved,
 )
-from dns_cutover.records import Change, Mismatch, RRset, RRsetKey, ValueEdit
+from dns_cutover.records import Change, Mismatch, RRset, RRsetKey, SetEdit, ValueEdit
 from dns_cutover.runbook.model import StepKind
 from tests.unit.engine_ports import SOA, Bench, Provider, guards
 from tests.unit.engine_states import BOOK, NOW, at, token
@@ -74,6 +74,7 @@ def test_the_lock_is_asked_for_until_the_end_of_what_is_planned() -> None:
     assert lock_until(at("one/bake"), NOW) == NOW + 120 + 90 + 600, "a bake, and the next stage's convergence"
     assert lock_until(at("one/wait_ttl"), NOW) == NOW + 360 + 600, "four steps, this one included"
     assert lock_until(at("one/lower_ttl/converge"), NOW) == NOW + 3660 + 600
+    assert lock_until(at("one/bake", kind=StepKind.WAIT, seconds=9e5), NOW) == NOW + 90 + 600, "a pause holds no lock"
     assert lock_until(at("one/converge", exposures=()), NOW) == NOW + 120 + 600
     assert lock_until(at("one/wait_ttl", dead={WWW: NOW + 4000, NM1: NOW + 9000, MX: NOW + 300}), NOW) == NOW + 4600
     assert lock_until(replace(at("one/apply"), i=len(BOOK.steps)), NOW) == NOW + 600
@@ -235,6 +236,13 @@ def test_each_record_s_history_is_asked_for_from_where_it_is_not_known() -> None
     assert events == [ev.Extended(NOW, "one/apply", WWW, 31, NOW + 91, 7)]
 
 
+def test_a_record_without_a_history_is_not_waited_for_whatever_its_ttl() -> None:
+    zero = RRset(0, OLD.values)
+    shows = guards(HELD, rrsets={WWW: zero})
+    events, _ = write(edits=(SetEdit(WWW, zero, NEW),), shows=shows, serials={WWW: 3}, published=[{}])
+    assert [e.type for e in events] == ["intent", "applied"]
+
+
 def test_a_history_that_is_not_known_stops_nothing_and_one_that_cannot_be_read_does() -> None:
     events, _ = write(serials={WWW: 3}, published=[None])
     assert [e.type for e in events] == ["intent", "applied"]
@@ -251,8 +259,8 @@ def test_only_what_puts_an_end_to_a_version_asks_for_its_history() -> None:
 
 def test_floors_of_caches_count() -> None:
     s = at("one/apply", tokens=LOCKED, serials={WWW: 3})
-    for floors, until in (((100.0, 20.0), 180.0), ((), 95.0), ((0.0,), 95.0)):
-        book = replace(s.book, floors=floors)
+    for floors, until in (((100.0, 20.0), 210.0), ((), 125.0), ((0.0,), 125.0)):
+        book = replace(s.book, floors=floors, client_floor=90.0)
         provider = Provider([guards(HELD, rrsets=BEFORE)], published=[{WWW: 35}])
         (event,) = Bench(replace(s, book=book), provider).do(write_step, s.step, False)
         assert isinstance(event, ev.Extended)
