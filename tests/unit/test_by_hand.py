@@ -243,6 +243,21 @@ def test_what_the_server_ignored_is_left_too() -> None:
     assert left_over(state) == ()
 
 
+def test_the_journal_tells_what_the_server_ignored() -> None:
+    """Each undo that was taken in part adds to what is left, and no such rollback is called a success."""
+    undone = [s for s in states(broken=True) if s.pending is not None and s.pending.purpose == "undo"]
+    told: tuple[RRsetKey, ...] = ("earlier",)  # type: ignore[assignment]
+    for state in undone:
+        assert state.pending is not None
+        key = state.pending.changes[0].key
+        event = ev.Applied(state.pending.ts, state.pending.step, state.pending.op, (key,), 9)
+        after = evolve(replace(state, ignored=told), event)
+        assert after.ignored == (*told, key)
+        assert after.unproven
+        assert key in {c.key for m in left_over(replace(after, ignored=(key,))) for c in m.changes}
+    assert len(undone) > 1
+
+
 def test_values_of_others_stay_in_what_is_left() -> None:
     """An edit by value is taken back by value, whatever else stands there now."""
     state = states(broken=True)[-1]
