@@ -80,6 +80,8 @@ class Front:
     passages: list[Passage] = field(default_factory=list)
     _mirrors: dict[str, tuple[Hierarchy, Zone]] = field(default_factory=dict)
     _serials: dict[str, tuple[str, int]] = field(default_factory=dict)  # change: zone id, serial
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _making: threading.Lock = field(default_factory=threading.Lock)
     _batches: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -115,15 +117,18 @@ class Front:
         self.passages.clear()
 
     def client(self, url: str | None = None) -> Any:
-        """boto3's client, as anybody else in the account would use it."""
-        return boto3.client(
-            "route53",
-            region_name="us-east-1",
-            endpoint_url=url or self.url,
-            aws_access_key_id=KEY_ID,
-            aws_secret_access_key=SECRET,
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        """boto3's client, as anybody else in the account would use it; made once, since that takes its time."""
+        with self._making:
+            if (url or self.url) not in self._clients:
+                self._clients[url or self.url] = boto3.client(
+                    "route53",
+                    region_name="us-east-1",
+                    endpoint_url=url or self.url,
+                    aws_access_key_id=KEY_ID,
+                    aws_secret_access_key=SECRET,
+                    config=Config(retries={"total_max_attempts": 1}),
+                )
+            return self._clients[url or self.url]
 
     def create_zone(self, origin: str, *, private: bool = False) -> str:
         """A new hosted zone; its id."""
