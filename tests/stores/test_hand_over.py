@@ -27,8 +27,8 @@ from dns_cutover.store.interface import Envelope
 from dns_cutover.store.open import open_store
 from tests.unit.driving.lab import LOWERED, Lab, lab, writes
 
-WAITING = 495
-MOVING = 5
+WAITING = 497
+MOVING = 3
 
 
 @pytest.fixture
@@ -48,7 +48,8 @@ class Machine:
         self.environ = {**environ, "HOME": str(self.home)}
 
     def start(self, store: str, *arguments: str) -> subprocess.Popen[str]:
-        before = ("unshare", "--map-root-user", "--uts", "sh", "-c", f'hostname {self.name} && exec "$@"', "sh")
+        rename = f'echo {self.name} >/proc/sys/kernel/hostname && exec "$@"'
+        before = ("unshare", "--map-root-user", "--uts", "sh", "-c", rename, "sh")
         return self.world.start(*arguments, store=store, env=self.environ, before=before, cwd=self.home)
 
 

@@ -55,7 +55,7 @@ class Lab:
         self.plan, self.store, self.events = folder / "plan.yaml", folder / "runs.sqlite3", folder / "events.jsonl"
         self.environ = {**os.environ, "CUTOVER_TSIG": KEY_SECRET, "LC_ALL": "C.UTF-8"}
 
-    def write_plan(self, *, bake: str = "1s", more: str = "") -> None:
+    def write_plan(self, *, bake: str = "300ms", more: str = "") -> None:
         first, second = self.world.authoritative
         self.plan.write_text(
             PLAN.format(server=first, servers=f"'{first}', '{second}'", bootstrap=f"'{first}'", bake=bake, more=more)
@@ -147,7 +147,7 @@ def lab(folder: Path, *, ttl: int = 3, zone: str = ZONE, environ: Mapping[str, s
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    world = LabWorld(ScaledClock(1.0), zone_text=zone.format(ttl=ttl), resolvers=0, secondary_lag=0.05)
+    world = LabWorld(ScaledClock(1.0), zone_text=zone.format(ttl=ttl), resolvers=0, secondary_lag=0.0)
     asyncio.run_coroutine_threadsafe(world.__aenter__(), loop).result(LONG)
     made = Lab(world, folder, loop)
     made.environ.update(environ or {})

@@ -18,7 +18,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Lab]:
-    with lab(tmp_path) as made:
+    with lab(tmp_path, ttl=2) as made:
         yield made
 
 
@@ -95,13 +95,13 @@ def test_stopped_and_continued_a_wait_ends_by_its_absolute_time(world):
     process = world.run()
     began = world.wait_for(LOWERED)
     process.send_signal(signal.SIGSTOP)
-    threading.Event().wait(5)  # longer than the wait of 3 s
+    threading.Event().wait(3)  # longer than the wait of 2 s
     process.send_signal(signal.SIGCONT)
     code, _, err = world.end(process)
     assert code == 0, err
     journal = world.journal()
     ended = next(e for e in journal if e["type"] == "step_done" and e["step"] == "switch/wait_ttl")
-    assert ended["ts"] - began["ts"] >= 3
+    assert ended["ts"] - began["ts"] >= 2
     assert not [e for e in journal if e["type"] in ("held", "rollback_started", "missed")]
 
 
@@ -111,7 +111,7 @@ def test_tick_all_stops_after_the_call_in_flight(world):
         assert code == 75, err
         while not any(map(LOWERED, world.journal())):
             assert world.call("tick", "--all")[0] == 75
-        threading.Event().wait(3)  # the old TTL
+        threading.Event().wait(2)  # the old TTL
         proxy.hold = True
         process = world.start("tick", "--all")
         assert proxy.held.wait(60)

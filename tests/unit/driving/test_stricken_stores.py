@@ -15,7 +15,7 @@ from tests.unit.driving.lab import LOWERED, Lab, lab, writes
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Lab]:
-    with lab(tmp_path) as made:
+    with lab(tmp_path, ttl=2) as made:
         yield made
 
 
