@@ -492,3 +492,16 @@ async def test_thousands_of_names_are_asked_for_in_batches(aws: FakeRoute53) -> 
     keys = [RRsetKey(REF, f"h{n}.{ZONE}", "A") for n in range(2000)]
     assert (await aws.provider().permission(keys, "nonce")).reason == ""
     assert [len(b) for b in batches(aws)] == [901, 901, 201]
+
+
+async def test_a_set_that_is_not_simple_is_told_with_the_permissions(aws: FakeRoute53) -> None:
+    aws.put(RecordSet(f"lb.{ZONE}", "A", 60, ("192.0.2.1",), "blue", '{"Weight": 5}'))
+    with pytest.raises(Refused, match="lb A is weighted at Route 53"):
+        await aws.provider().permission([WWW, RRsetKey(REF, f"lb.{ZONE}", "A")], "nonce")
+    assert not batches(aws)
+
+
+async def test_what_stands_in_the_locks_place_is_told_with_the_permissions(aws: FakeRoute53) -> None:
+    aws.put(RecordSet(LOCK, "TXT", 60, ('"theirs"',)))
+    assert "is no lock" in (await aws.provider().permission([WWW], "nonce")).reason
+    assert not batches(aws)

@@ -194,10 +194,12 @@ class Route53Provider:
         return await self._read_back(changes, fence, reply.change)
 
     async def permission(self, keys: Collection[RRsetKey], nonce: str) -> Permission:
-        """Whether the credentials may write these sets and the lock, asked without changing anything. `nonce` is a text
-        that no record has. Raises Refused, Unreachable.
+        """Whether the credentials may read and write these sets and the lock, asked without changing anything. `nonce`
+        is a text that no record has. Raises Refused (a set that is not simple, too), Unreachable.
         """
-        self._check_keys(keys)
+        blocked = (await self.guards(keys)).lock_blocked
+        if blocked:
+            return Permission(blocked, "every run keeps its lock at that name: move away what is there")
         places = [(k.owner, k.rdtype, "") for k in keys]
         return await ask_permission(self._reader, self.lock_owner, places, nonce)
 
