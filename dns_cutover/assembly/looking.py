@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dns_cutover.lookup.surroundings import Wanted
     from dns_cutover.lookup.views import LiveView, ZoneServers
     from dns_cutover.plan.loader import LoadedPlan
-    from dns_cutover.plan.models import LookupConfig
+    from dns_cutover.plan.models import LookupConfig, Plan
     from dns_cutover.plan.zone_models import ProviderConfig
     from dns_cutover.providers.interface import Guarantees
     from dns_cutover.records import RRsetKey
@@ -55,12 +55,26 @@ async def look(loaded: LoadedPlan, setting: Setting) -> Live:
     asked |= {RRsetKey(other, k.owner, k.rdtype) for k in keys for other in _views(k.zone, names)}
     # A name that may cease to exist: everything at it counts.
     gone = (p.key for s in plan.stages for p in expand_changes(plan, s) if p.kind == "set" and p.after is None)
-    whole = {*whole_names(keys), *((k.zone, k.owner) for k in islice(gone, MAX_WHOLE))}
+    whole = {*whole_names(keys), *((k.zone, k.owner) for k in islice(gone, MAX_WHOLE)), *lock_names(plan)}
     view = await take_live_view(zones, sorted(asked, key=lambda key: key.place), whole, setting.asker(), setting.clock)
     view = await look_around(view, wanted(loaded, setting), setting.asker())
     view = await with_marks(view, keys, names, setting)
     view = await with_mail(loaded, view, setting)
     return Live(live_facts(loaded, view, keys), view)
+
+
+def lock_names(plan: Plan) -> Iterator[tuple[str, str]]:
+    """(zone reference, owner) of each lock that is to stand in its zone: nothing else may be there."""
+    from dns_cutover.plan.expand import zone_names
+    from dns_cutover.providers.interface import lock_owner
+    from dns_cutover.records.name import is_below
+
+    names = zone_names(plan)
+    for ref, config in plan.all_zones().items():
+        if config.provider.type == "rfc2136" and config.provider.lock != "store":
+            owner = lock_owner(names[ref], config.provider.model_dump(mode="json")["lock"])
+            if is_below(owner, names[ref]):
+                yield ref, owner
 
 
 def wanted(loaded: LoadedPlan, setting: Setting) -> Wanted:
@@ -179,12 +193,38 @@ def _zone_info(loaded: LoadedPlan, ref: str, name: str, view: LiveView) -> ZoneI
     )
 
 
+def bare_zones(loaded: LoadedPlan) -> Iterator[ZoneInfo]:
+    """As much of a plan's zones as their providers need; nothing was asked. Without those that this version cannot
+    write to.
+    """
+    from dns_cutover.plan.expand import zone_names
+    from dns_cutover.runbook.model import ZoneInfo
+
+    for ref, name in zone_names(loaded.plan).items():
+        config = loaded.plan.all_zones()[ref]
+        promised = promises(config.provider)
+        if promised is None:
+            continue
+        yield ZoneInfo(
+            ref=ref,
+            name=name,
+            provider=config.provider.model_dump(mode="json"),
+            lookup=config.lookup.model_dump(mode="json"),
+            servers=(),
+            soa="",
+            soa_ttl=0,
+            serial=0,
+            negative_ttl=0,
+            guarantees=promised,
+        )
+
+
 def promises(config: ProviderConfig) -> Guarantees | None:
     """What a provider promises; None where this version cannot write to it. Needs no secret."""
     if config.type == "rfc2136":
         from dns_cutover.providers.rfc2136.provider import guarantees
 
-        return guarantees(config.propagation_bound)
+        return guarantees(config.propagation_bound, fenced=config.lock != "store")
     if config.type == "route53":
         from dns_cutover.providers.route53.provider import guarantees as of_route53
 

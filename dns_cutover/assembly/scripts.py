@@ -26,12 +26,12 @@ def scripts_for(book: Runbook, form: str = "") -> dict[str, Scripts]:
 
 
 def _rfc2136(zone: str, config: Mapping[str, Any]) -> Scripts:
+    from dns_cutover.providers.interface import lock_owner
     from dns_cutover.providers.rfc2136.nsupdate import NsupdateScripts
 
-    key, lock = config.get("key"), config.get("lock")
+    key = config.get("key")
     name, algorithm = (str(key.get(k, "")) if isinstance(key, Mapping) else "" for k in ("name", "algorithm"))
-    lock_name = str(lock.get("name", "")) if isinstance(lock, Mapping) else ""
-    return NsupdateScripts(zone, str(config.get("server", "")), name, algorithm, lock_name)
+    return NsupdateScripts(zone, str(config.get("server", "")), name, algorithm, lock_owner(zone, config.get("lock")))
 
 
 def _route53(zone: str, config: Mapping[str, Any]) -> Scripts:

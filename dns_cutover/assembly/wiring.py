@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,18 @@ def provider(zone: ZoneInfo, setting: Setting) -> Provider:
         algorithm=key["algorithm"],
         secret=lambda: Secret(lab.secret, "the lab") if lab else read_secret(key["secret"], setting.environ),
         propagation_bound=zone.guarantees.propagation_bound,
+        lock=config.get("lock", "zone"),
     )
+
+
+def writer(zone: ZoneInfo, store: Store, setting: Setting) -> Provider:
+    """Where a run writes the zone: with its lock, whose place may be the store. Raises as `provider` does."""
+    made = provider(zone, setting)
+    if zone.provider.get("lock") != "store":
+        return made
+    from dns_cutover.engine.lease import LeasedProvider
+
+    return LeasedProvider(made, store, zone.name, time.time)
 
 
 def target_resolve(book: Runbook, setting: Setting) -> Resolve:
@@ -123,7 +135,7 @@ def ports(
     check_specs(tuple(probe_specs(book).values()), allow_commands=allow_commands)
     return Ports(
         store=store,
-        providers={zone.ref: provider(zone, setting) for zone in book.zones},
+        providers={zone.ref: writer(zone, store, setting) for zone in book.zones},
         lookup=live_lookup(book, setting),
         prober=RealProber(
             setting.clock, setting.resolve or target_resolve(book, setting), allow_commands=allow_commands

@@ -12,6 +12,7 @@ from dns_cutover.plan.expand import unchanged_keys, zone_names
 from dns_cutover.plan.finding import Severity
 from dns_cutover.plan.places import Path
 from dns_cutover.plan.sequence import label
+from dns_cutover.providers.interface import lock_owner
 from dns_cutover.records import RRsetKey
 from dns_cutover.records.targets import targets_of
 
@@ -111,22 +112,35 @@ def same_rrset(together: Together) -> Iterator[tuple[int, Spot]]:
 def same_zone(together: Together) -> Iterator[tuple[int, Spot]]:
     """A run reserves the names that it touches for as long as it lives, and holds the zone's lock only around its
     writes. Two plans with different names in one zone can therefore run at the same time, and their writes queue at
-    the lock: a TXT record in the zone where the provider can compare and swap, else a lease in the store.
+    the lock: a TXT record in the zone where the provider can compare and swap, else a lease in the store. Plans that
+    name different locks do not meet at all.
     """
     by_zone: dict[Where, list[Touch]] = defaultdict(list)
     for t in together.touches:
         by_zone[t.where].append(t)
-    for where, touches in by_zone.items():
+    for touches in by_zone.values():
         by_plan = _firsts(touches)
         if len(by_plan) < 2:
             continue
         zone = touches[0].zone
-        lock = f"_dns-cutover.{zone} TXT" if where[1] == "rfc2136" else "a lease in their store"
+        locks = {number: _lock(together, own[0]) for number, own in by_plan.items()}
         for number, own in by_plan.items():
-            other = _others(together, by_plan, number)
-            message = f"{zone} is changed by {other} too: their runs meet at the lock, {lock}"
-            ref = own[0].planned.key.zone
-            yield number, Spot(("zones", ref, "zone"), message)
+            other, ref = _others(together, by_plan, number), own[0].planned.key.zone
+            if len(set(locks.values())) == 1:
+                message = f"{zone} is changed by {other} too: their runs meet at the lock, {locks[number]}"
+                yield number, Spot(("zones", ref, "zone"), message)
+                continue
+            message = f"{zone} is changed by {other} too, with another lock: {', '.join(sorted(set(locks.values())))}"
+            yield number, Spot(("zones", ref, "zone"), message, "give both the same provider.lock", severity="warning")
+
+
+def _lock(together: Together, touch: Touch) -> str:
+    """Where a plan keeps the lock of a zone."""
+    provider = together.plans[touch.plan].plan.all_zones()[touch.planned.key.zone].provider
+    if provider.type != "rfc2136" or provider.lock == "store":
+        return "a lease in their store"
+    place = provider.lock if isinstance(provider.lock, str) else provider.lock.model_dump()
+    return f"{lock_owner(touch.zone, place)} TXT"
 
 
 @check_between(

@@ -23,6 +23,7 @@ FAMILIES = (
     "between",
     "delegation",
     "ignoring",
+    "lock",
     "mail_keys",
     "mail_spf",
     "mail_transport",

@@ -210,12 +210,15 @@ def not_atomic(subject: Subject) -> Iterator[Spot]:
 )
 def not_fenced(subject: Subject) -> Iterator[Spot]:
     """Where the lock stands in the zone itself and every message depends on it, only its holder can write, by the
-    server's own rules. Elsewhere the lock is a lease in the store of runs: it binds those who use the same store, and
-    nobody else.
+    server's own rules. Elsewhere, and with `lock: store`, the lock is a lease in the store of runs: it binds those who
+    use the same store, and nobody else. Where serials are ordered, each message also depends on the SOA that was read
+    before it.
     """
     for ref, who, promised in _lacking(subject):
         if not promised.fenced:
-            message = f"{who} keeps no lock: only a lease in the store keeps two runs apart"
+            message = f"{who} keeps no lock in the zone: only a lease in the store keeps two runs apart"
+            if promised.serial == "none":
+                message += ", and without ordered serials a run holds whenever a reply is lost"
             yield Spot(subject.zone_path(ref, "provider", "type"), message)
 
 

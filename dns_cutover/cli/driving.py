@@ -139,6 +139,10 @@ async def drive_run(state: RunState, store: Store, setting: Setting, one: Sessio
     from dns_cutover.engine.driver import drive
     from dns_cutover.report.summary import summary_text
 
+    if not state.runner:
+        from dns_cutover.cli.reserving import reserve
+
+        await reserve(store, state, setting.clock.now())
     glass = BreakGlass(one.scripts(state.run_id)) if one.scripts is not None else None
     if glass is not None:
         glass.write(state)
@@ -243,6 +247,8 @@ def exit_code(state: RunState, waiting: Wait | None) -> int:
         return EXIT_CODES[state.outcome]
     if waiting is not None and waiting.kind == "conflict":
         return 4 if state.hold is None or state.hold.kind == "conflict" else 1
+    if waiting is not None and (waiting.kind == "lock" or (state.hold is not None and state.hold.kind == "lock")):
+        return 5
     return 75
 
 

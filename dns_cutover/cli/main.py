@@ -28,6 +28,7 @@ from dns_cutover.cli import (
     runs,
     status,
     steer,
+    unlock,
     validate,
 )
 from dns_cutover.cli.common import Globals
@@ -52,6 +53,7 @@ VERBS = (
     events,
     report,
     steer,
+    unlock,
     runs,
     check,
     checks,

@@ -47,10 +47,11 @@ def run(
 async def _run(
     options: Globals, source: Path, yes: bool, wait: bool, events: Path | None, allow_commands: bool, var: list[str]
 ) -> int:
-    from dns_cutover.assembly import Setting, examine, ports, senders
+    from dns_cutover.assembly import Setting, examine, ports, preflight, senders
     from dns_cutover.cli.common import print_findings
     from dns_cutover.cli.driving import drive_run, session
     from dns_cutover.cli.outlets import open_events
+    from dns_cutover.cli.reserving import refuse_overlap
     from dns_cutover.cli.runbook_file import is_runbook
     from dns_cutover.engine.driver import create
     from dns_cutover.engine.events import Created
@@ -78,6 +79,7 @@ async def _run(
     # Keys, addresses, probes and who is told are looked at before the run exists: what is wrong there is told at once.
     wired = ports(book, store, setting, allow_commands=allow_commands)
     senders(book, setting, allow_commands=allow_commands)
+    await preflight(book, wired.providers)
     out = open_events(events)
     state = await create(run_id, Created(setting.clock.now(), runbook_json(book), sha256, _person()), wired)
     sys.stderr.write(f"run {run_id}   dns-cutover status {run_id}\n")
@@ -114,33 +116,6 @@ async def _from_runbook(source: Path, setting: Setting, store: Store) -> Runbook
     if found := differences(book, await look_again(book, setting)):
         raise stale(book, sha256, found)
     return book
-
-
-async def refuse_overlap(store: Store, book: Runbook) -> None:
-    """A run reserves its owner names for as long as it lives. Raises LockHeld."""
-    from dns_cutover.engine.driver import load_events
-    from dns_cutover.engine.fold import fold
-    from dns_cutover.errors import LockHeld
-
-    names = {z.ref: z.name for z in book.zones}
-    wanted = {(names[e.key.zone], e.key.owner) for s in book.steps for e in s.edits}
-    for entry in await store.runs():
-        other = fold(entry.run_id, await load_events(entry.run_id, store))
-        if other.final:
-            continue
-        theirs = {z.ref: z.name for z in other.book.zones}
-        both = wanted & {(theirs[e.key.zone], e.key.owner) for s in other.book.steps for e in s.edits}
-        if both:
-            zone, owner = min(both)
-            raise LockHeld(
-                f"run {other.run_id} ({other.book.plan}) has {owner} of {zone} in its hands. Nothing was written",
-                "Two runs on one name could overwrite each other's records.",
-                (
-                    f"dns-cutover status {other.run_id}      where it stands",
-                    f"dns-cutover resume {other.run_id}      if it was left behind",
-                    f"dns-cutover rollback {other.run_id}    put everything back",
-                ),
-            )
 
 
 def _agreed(book: Runbook, sha256: str) -> bool:

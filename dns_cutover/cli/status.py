@@ -104,9 +104,10 @@ async def show(store: Store, run: str | None, output: Format, full: bool) -> Non
         return
     from rich.console import Console
 
-    from dns_cutover.report.block import View, five_lines
+    from dns_cutover.report.block import LABEL, View, five_lines
+    from dns_cutover.report.status import unlock_of
     from dns_cutover.report.terminal import wants_ascii
-    from dns_cutover.report.words import local_zone
+    from dns_cutover.report.words import local_zone, utc
 
     s, w = rows[0]
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
@@ -114,6 +115,9 @@ async def show(store: Store, run: str | None, output: Format, full: bool) -> Non
     view = View(s, w, (), now, local_zone(), 1000 if full else console.width, 24, ascii_only, driven=False)
     for line in five_lines(view):
         console.print(line, soft_wrap=True)
+    for ref, token in s.tokens.items():
+        text = f"{'lock':<{LABEL}}{s.book.zone(ref).name} until {utc(token.until)}   {unlock_of(s, token)}"
+        console.print(text, soft_wrap=True)
 
 
 def _table(rows: list[tuple[RunState, Wait | None]]) -> None:

@@ -143,12 +143,18 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
             case Wait():
                 if ports.watcher is not None:
                     ports.watcher.waiting(journal.state, action)
-                if not wait or action.kind == "conflict":
+                if not wait or action.kind == "conflict" or _displaced(journal.state, action):
                     return journal.state, action
                 await ports.clock.sleep_until(min(action.until, ports.clock.now() + ports.poll))
                 await journal.refresh()
             case _:
                 await _perform(journal, action)
+
+
+def _displaced(state: RunState, wait: Wait) -> bool:
+    """Whether somebody else took the zone over, and nobody needs to be watched for: then a person should know."""
+    lost = wait.kind == "lock" or (state.hold is not None and state.hold.kind == "lock")
+    return lost and state.back is None and state.exposed_since is None
 
 
 async def _bound_clock(journal: Journal) -> CutoverError | None:

@@ -16,7 +16,7 @@ from dns_cutover.providers.interface import Token
 from dns_cutover.records import Change, RRset, RRsetKey
 
 SCHEMA = "1.0"
-Verb = Literal["pause", "resume", "abort", "keep", "retry", "rollback", "confirm", "decline"]
+Verb = Literal["pause", "resume", "abort", "keep", "retry", "rollback", "confirm", "decline", "unlock"]
 Outcome = Literal[
     "succeeded", "rolled_back", "rollback_failed", "aborted", "conflict", "refused", "unreachable", "locked", "declined"
 ]
@@ -106,7 +106,8 @@ class LockLost:
     """The zone's lock is somebody else's or gone: hold, write nothing.
 
     `took`: RRsets that have the after-image of a message of ours whose fate was open. Taking them back is a
-    compare-and-swap on that image, so that counting them as ours cannot harm anybody else's value.
+    compare-and-swap on that image, so that counting them as ours cannot harm anybody else's value. `op` is the id of
+    the lock that was found. `ours`: this run held the lock, and somebody took it over after its time.
     """
 
     ts: float
@@ -114,6 +115,8 @@ class LockLost:
     holder: str
     until: int
     took: tuple[RRsetKey, ...] = ()
+    op: str = ""
+    ours: bool = False
     type: Literal["lock_lost"] = "lock_lost"
 
 

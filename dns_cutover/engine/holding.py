@@ -11,6 +11,7 @@ from dns_cutover.engine.watching import may_roll_back, next_probe, watch_held
 
 MISSES_BEFORE_START = 3  # an unreachable provider before the first write ends the run: nothing is at stake yet
 PAUSED_LOOK = 60.0  # seconds
+LOCK_LOOK = 30.0  # seconds between looks at a lock that somebody else holds: it may be given back early
 
 
 def commands(s: RunState, *verbs: str) -> tuple[tuple[str, str], ...]:
@@ -36,7 +37,7 @@ def held(s: RunState, hold: ev.Held, now: float) -> Action:
             return Lock(zone, "release")
         return Wait(now + PAUSED_LOOK, "conflict", hold.why, None, commands(s, "resume", "rollback", "abort --keep"))
     step = s.step
-    end, watching = None, s.exposed_since is not None and hold.kind in ("violators", "unreachable", "paused")
+    end, watching = None, s.exposed_since is not None and hold.kind in ("violators", "unreachable", "paused", "lock")
     if watching and step is not None:
         end = hold.ts + s.book.rollback.max_pause
         undecided = step.gate.on_inconclusive == "rollback" and may_roll_back(s)[0]
@@ -53,7 +54,10 @@ def held(s: RunState, hold: ev.Held, now: float) -> Action:
     watched_probes = step.probes if step is not None and watching else ()
     probe = min((next_probe(s, p, now) for p in watched_probes), default=math.inf)
     until = min(now + PAUSED_LOOK, end if end is not None else math.inf, max(probe, now + 0.1))
-    return Wait(until, "paused", hold.why, end, commands(s, "resume", "rollback", "abort --keep"))
+    unblock = commands(s, "resume", "rollback", "abort --keep")
+    if hold.kind == "lock" and s.lock_lost is not None and now < s.lock_lost.until:
+        unblock += unlock_command(s.lock_lost)
+    return Wait(until, "paused", hold.why, end, unblock)
 
 
 def retry_at(s: RunState, now: float) -> float:
@@ -111,10 +115,41 @@ def give_up(s: RunState, now: float) -> Action | None:
 
 
 def lock_lost(s: RunState, lost: ev.LockLost, now: float) -> Action | None:
-    """Somebody else holds the zone: stand back until its time is over; before the first write, give up."""
+    """Somebody else holds the zone: stand back until its time is over; before the first write, give up.
+
+    Nothing can be written meanwhile, and still the probes are watched while users are exposed.
+    """
+    zone, step = s.book.zone(lost.zone).name, s.step
+    if lost.ours and s.back is None and s.exposed_since is None:
+        # Who knows what was written meanwhile. Where users depend on the next step, or on the way back, standing still
+        # is no help: there it goes on when the lock is free, and every write says what it expects to replace.
+        by = f"run {lost.holder}" if lost.holder else "somebody, who has given it back since,"
+        why = f"{by} took the lock of {zone} over while this run was away: another run may have written there"
+        if not s.done:
+            return Emit(ev.Finishing(now, "locked", why))
+        return Emit(ev.Held(now, step.id if step is not None else "", "lock", why))
     if now >= lost.until:
         return None
+    why = f"run {lost.holder} holds the lock of {zone}"
     if not s.done:
-        return Emit(ev.Finishing(now, "locked", f"the lock is held by run {lost.holder}"))
-    why = f"run {lost.holder} holds the lock of the zone"
-    return Wait(min(now + 30.0, lost.until), "lock", why, float(lost.until))
+        return Emit(ev.Finishing(now, "locked", why))
+    again = lost.ts + LOCK_LOOK
+    if now >= again or lost.ts > now:
+        return Lock(lost.zone, "acquire")
+    unblock = unlock_command(lost)
+    if s.back is None:
+        if step is not None and s.exposed_since is not None:
+            watched = watch_held(s, step, now)
+            if watched is not None:
+                return watched
+            again = min(again, *(max(next_probe(s, p, now), now + 0.1) for p in step.probes), again)
+        unblock = (*commands(s, "rollback", "abort --keep"), *unblock)
+    return Wait(min(again, lost.until), "lock", why, float(lost.until), unblock)
+
+
+def unlock_command(lost: ev.LockLost) -> tuple[tuple[str, str], ...]:
+    """What takes away the lock that was found. One (command, effect) pair, none where there is no lock."""
+    if not lost.op:
+        return ()
+    command = f"dns-cutover unlock {lost.holder} {lost.op}"
+    return ((command, f"take the lock away, if nobody drives run {lost.holder} any more"),)

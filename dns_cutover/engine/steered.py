@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.state import RunState, changed
+from dns_cutover.engine.state import RunState, changed, without
 from dns_cutover.runbook.model import StepKind
 
 
@@ -23,6 +23,7 @@ def commanded(s: RunState, event: ev.Command) -> RunState:
                 s,
                 hold=None,
                 denied=None,
+                lock_lost=None if s.hold is not None and s.hold.kind == "lock" else s.lock_lost,
                 misses=0,
                 since=_resumed(s, event.ts),
                 rounds=s.rounds if s.rounds >= 2 else 0,
@@ -40,6 +41,9 @@ def commanded(s: RunState, event: ev.Command) -> RunState:
             return changed(s, confirmed=s.confirmed | {event.subject})
         case "decline":
             return changed(s, declined=event.subject)
+        case "unlock":
+            # It was taken away on purpose: the next write takes the lock again, instead of missing this one.
+            return changed(s, tokens=without(s.tokens, {z for z, t in s.tokens.items() if t.op == event.subject}))
         case _:
             assert_never(event.verb)
 

@@ -1,7 +1,8 @@
 """Writing: guards are read, the intent is journaled, one message is sent, its fate is journaled.
 
 After a lost reply only the lock's token decides: ours is there, the message was applied; the old one is there, it is
-burned, and then the message was never applied and never will be; anything else, and the lock is lost.
+burned, and then the message was never applied and never will be; anything else, and the lock is lost. Where the lock is
+not in the zone: see `untold`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.state import RunState
+from dns_cutover.engine.untold import lost, without_token
 from dns_cutover.providers.interface import (
     ChangeSet,
     Conflict,
@@ -82,21 +84,16 @@ async def change_lock(journal: Journal, zone: str, purpose: Literal["acquire", "
     if purpose == "acquire":
         held = guards.lock
         if held is not None and held.run != s.run_id and now < held.until:
-            await journal.put(ev.LockLost(now, zone, held.run, held.until))
+            await lost(journal, zone, held)
             return
     elif guards.lock != held:
-        await _lost(journal, zone, guards.lock)
+        await lost(journal, zone, guards.lock)
         return
     op = journal.ports.new_id()
     after = None if purpose == "release" else next_token(s, held, op, now)
     soa = guards.soa if held is None else ""
     await journal.put(ev.Intent(now, step, op, zone, (), held, after, soa, guards.serial, purpose))
     await _send(journal, provider)
-
-
-async def _lost(journal: Journal, zone: str, found: Token | None, took: tuple[RRsetKey, ...] = ()) -> None:
-    holder, until = (found.run, found.until) if found is not None else ("", 0)
-    await journal.put(ev.LockLost(journal.ports.clock.now(), zone, holder, until, took))
 
 
 async def write_step(journal: Journal, step: Step, undo: bool) -> None:
@@ -107,7 +104,7 @@ async def write_step(journal: Journal, step: Step, undo: bool) -> None:
     if guards is None:
         return
     if guards.lock != s.tokens.get(step.zone):
-        await _lost(journal, step.zone, guards.lock)
+        await lost(journal, step.zone, guards.lock)
         return
     changes: list[Change] = []
     foreign: list[ev.Foreign] = []
@@ -191,7 +188,7 @@ async def _send(journal: Journal, provider: Provider) -> None:
     except FenceLost as exc:
         if intent.changes:
             return  # it may have been applied before the lock was taken: `resolve` looks
-        await _lost(journal, intent.zone, exc.found)
+        await lost(journal, intent.zone, exc.found)
     except ZoneMoved:
         await journal.put(
             ev.NotApplied(clock.now(), intent.step, intent.op, intent.held if _ours(journal, intent) else None, "moved")
@@ -245,6 +242,9 @@ async def resolve(journal: Journal) -> None:
         await journal.put(ev.Missed(clock.now(), intent.step, exc.what, exc.why, exc.hints))
         return
     journal.prove(guards)
+    untold = bool(intent.changes) and not provider.guarantees.fenced and guards.lock == intent.held
+    if untold and not await without_token(journal, provider, intent, guards):
+        return
     now, lock = clock.now(), guards.lock
     gone = intent.next is None and (lock is None or lock.run != s.run_id)
     if gone or (intent.next is not None and lock == intent.next):
@@ -256,7 +256,7 @@ async def resolve(journal: Journal) -> None:
         return
     if lock != intent.held:
         took = tuple(c.key for c in intent.changes if c.before != c.after and guards.rrsets.get(c.key) == c.after)
-        await _lost(journal, intent.zone, lock, took)
+        await lost(journal, intent.zone, lock, took)
         return
     burn = next_token(s, lock, journal.ports.new_id(), now)
     await journal.put(ev.Burning(now, intent.op, intent.zone, burn))

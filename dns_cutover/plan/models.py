@@ -118,6 +118,8 @@ class SafetyConfig(Model):
     """Acts that are refused unless they are named."""
     ignore: tuple[IgnoredCheck, ...] = ()
     """Checks that were decided to be ignored."""
+    lock_grace: Annotated[Duration, Field(ge=1.0)] = 600.0
+    """How long a lock is good for after the end of the wait that it was taken for; then others may take it over."""
 
 
 class ConfirmItem(Model):

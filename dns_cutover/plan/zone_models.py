@@ -49,6 +49,22 @@ class TsigKey(Model):
     """Where the secret is: {env: NAME} or {file: PATH}."""
 
 
+class LockName(Model):
+    """Another owner name for the zone's lock."""
+
+    name: Annotated[Name, AfterValidator(_domain_name)]
+    """The owner name of the lock's TXT record, relative to the zone: for keys whose policy allows no other."""
+
+
+def _lock_place(value: Any) -> Any:
+    if not isinstance(value, dict | LockName) and value not in ("zone", "store"):
+        raise ValueError("write zone, store, or a mapping with the name of the lock")
+    return value
+
+
+LockPlace = Annotated[Literal["zone", "store"] | LockName, BeforeValidator(_lock_place)]
+
+
 class Rfc2136Config(Model):
     """Dynamic updates (RFC 2136)."""
 
@@ -60,6 +76,8 @@ class Rfc2136Config(Model):
     """The TSIG key that signs the updates."""
     propagation_bound: Duration = 0.0
     """How long after a write a server that cannot be observed may still serve the old version."""
+    lock: LockPlace = "zone"
+    """Where the zone's lock is: zone (TXT at `_dns-cutover`), {name: OWNER}, or store (a lease, which binds less)."""
 
 
 class AssumeRole(Model):

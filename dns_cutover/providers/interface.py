@@ -8,14 +8,29 @@ that a writer that lost the lock cannot write, by the server's own rules.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from dns_cutover.errors import CutoverError
-from dns_cutover.records import Change, Mismatch, RRset, RRsetKey
+from dns_cutover.records import Change, Mismatch, RRset, RRsetKey, absolute_name
 
 LOCK_LABEL = "_dns-cutover"
+
+# Anybody who may write to the zone can put a text there, and parts of it end up in commands that people copy.
+_TOKEN = re.compile(
+    r"v=dc1 run=([0-9a-z][0-9a-z_-]{0,63}) n=([0-9]{1,18}) op=([0-9a-z][0-9a-z_-]{0,63}) until=([0-9]{1,11})", re.ASCII
+)
+
+
+def lock_owner(zone: str, place: object = "zone") -> str:
+    """The absolute owner name of the lock of `zone` (absolute). `place` is `provider.lock` of a plan as data.
+
+    Raises InvalidName.
+    """
+    name = place.get("name") if isinstance(place, Mapping) else None
+    return absolute_name(name if isinstance(name, str) else LOCK_LABEL, zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,7 @@ class Guarantees:
     min_ttl: int
     max_batch: int  # octets or records of one atomic message; how they count is the provider's matter
     apex_ns_swap: bool = True  # compare and swap holds for the NS set of the apex too
+    message_life: float | None = None  # how long after it was sent a message may still be applied; None: nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +73,14 @@ class Token:
 
     @classmethod
     def parse(cls, text: str) -> Token | None:
-        """The token that `text` (unquoted) means, or None if it is none."""
-        fields = dict(part.split("=", 1) for part in text.split(" ") if "=" in part)
-        try:
-            if fields.pop("v") != "dc1" or len(fields) != 4:
-                return None
-            return cls(fields["run"], int(fields["n"]), fields["op"], int(fields["until"]))
-        except (KeyError, ValueError):
+        """The token that `text` (unquoted) is, or None for any other text, however alike: what is swapped later must
+        be the same to the letter.
+        """
+        match = _TOKEN.fullmatch(text)
+        if match is None:
             return None
+        token = cls(match[1], int(match[2]), match[3], int(match[4]))
+        return token if token.text() == text else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def five_lines(v: View) -> list[Text]:
     why = s.why if s.outcome else (v.wait.why if v.wait is not None else _doing(s))
     lines = [_labelled(word, safe(why), f"bold {style}"), _until(v)]
     unblock = v.wait.unblock if v.wait is not None else ()
-    if unblock and v.wait is not None and v.wait.kind in ("confirm", "paused", "conflict"):
+    if unblock and v.wait is not None and v.wait.kind in ("confirm", "paused", "conflict", "lock"):
         for n, (command, effect) in enumerate(unblock):
             text = Text.assemble((safe(command), "bold"), "  ", (safe(effect), "dim"))
             lines.append(_labelled("unblock" if n == 0 else "", text))

@@ -81,6 +81,8 @@ def locked(found: ByHand, state: RunState) -> ByHand:
     if pending is not None:
         ours = (pending.held if pending.held and pending.held.run == state.run_id else None, pending.next, *state.burns)
         locks[pending.zone] = tuple(token for token in ours if token is not None)
+    # A lease in the store is nothing that a message to the zone could give back.
+    locks = {ref: tokens for ref, tokens in locks.items() if state.book.zone(ref).guarantees.fenced}
     return replace(found, locks=locks, pending=pending.op if pending is not None else "")
 
 

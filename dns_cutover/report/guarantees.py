@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from dns_cutover.providers.interface import lock_owner
 from dns_cutover.records import SetEdit
 from dns_cutover.report.words import brief, plural
 from dns_cutover.runbook.model import Runbook, StepKind, ZoneInfo
@@ -38,9 +39,11 @@ def guarantee_words(book: Runbook, zone: ZoneInfo) -> Iterator[Said]:
     if not g.sees_ttl:
         yield "mind", "sees TTL", "no: a TTL that somebody else changes is not seen"
     if g.fenced:
-        yield "proved", "fenced", f"lock TXT _dns-cutover.{zone.name.rstrip('.')} in every message"
+        owner = lock_owner(zone.name, zone.provider.get("lock"))
+        yield "proved", "fenced", f"lock TXT {owner.rstrip('.')} in every message"
     else:
-        yield "mind", "fenced", "no: a lease in the store of runs keeps two runs apart, nothing in DNS does"
+        yield "mind", "fenced", "no: a lease in the store of runs keeps its runs apart, nothing in DNS does"
+        yield _lost_reply(zone)
     if g.history:
         yield "proved", "history", "IXFR shows every TTL that was served since the live view"
     else:
@@ -53,6 +56,16 @@ def guarantee_words(book: Runbook, zone: ZoneInfo) -> Iterator[Said]:
     if g.propagation_bound:
         text = f"{brief(g.propagation_bound)} in every worst case, for servers that nobody can watch"
         yield "mind", "propagation", text
+
+
+def _lost_reply(zone: ZoneInfo) -> Said:
+    g = zone.guarantees
+    if g.serial == "none":
+        return "mind", "lost reply", "the run holds: without ordered serials nobody can tell what became of a message"
+    if g.message_life is None:
+        return "mind", "lost reply", "the run holds: nobody knows for how long the message may still be applied"
+    expire = f"waits {brief(g.message_life)} until the message cannot come any more"
+    return "mind", "lost reply", f"told by the records and the SOA; {expire}, and holds where that does not tell"
 
 
 def _atomic(book: Runbook, zone: ZoneInfo) -> Said:

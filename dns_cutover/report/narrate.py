@@ -9,7 +9,7 @@ from dns_cutover.engine import events as ev
 from dns_cutover.engine.observe import describe
 from dns_cutover.engine.state import RunState
 from dns_cutover.records import Change
-from dns_cutover.report.words import plural
+from dns_cutover.report.words import plural, utc
 from dns_cutover.runbook.model import StepKind
 
 Level = Literal["INFO", "OK", "WARN", "FAIL", "UNDO", "NEED", "DONE"]
@@ -39,8 +39,11 @@ def narrate(s: RunState, event: ev.Event) -> Line | None:
         case ev.NotApplied():
             return _not_applied(event)
         case ev.LockLost():
-            holder = f"run {event.holder}" if event.holder else "nobody"
-            return Line("WARN", "mind", "lock", f"the lock of zone {event.zone} is held by {holder}")
+            zone = s.book.zone(event.zone).name
+            if not event.holder:
+                return Line("WARN", "mind", "lock", f"the lock of {zone} is gone: somebody removed it")
+            until = f"until {utc(event.until)}, lock id {event.op}" if event.op else f"until {utc(event.until)}"
+            return Line("WARN", "mind", "lock", f"the lock of {zone} is held by run {event.holder} {until}")
         case ev.Conflicted():
             return Line("FAIL", "failed", "conflict", _foreign(s, event.foreign))
         case ev.Denied():

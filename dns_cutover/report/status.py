@@ -9,6 +9,7 @@ from dns_cutover.engine.actions import Wait
 from dns_cutover.engine.observe import describe
 from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
+from dns_cutover.providers.interface import Token
 from dns_cutover.report.by_hand import left_over
 from dns_cutover.report.words import utc
 from dns_cutover.runbook.model import Step, StepKind
@@ -157,6 +158,11 @@ def step_state(s: RunState, n: int) -> str:
             return "waiting"
 
 
+def unlock_of(s: RunState, token: Token) -> str:
+    """The command that takes a lock of this run away."""
+    return f"dns-cutover unlock {s.run_id} {token.op}"
+
+
 def status_document(s: RunState, wait: Wait | None) -> dict[str, Any]:
     """`dns-cutover status --format json`."""
     back = way_back(s)
@@ -190,6 +196,10 @@ def status_document(s: RunState, wait: Wait | None) -> dict[str, Any]:
             "command": back.command,
         },
         "exposed": exposed,
+        "locks": [
+            {"zone": s.book.zone(ref).name, "lock_id": t.op, "until": utc(t.until), "unlock": unlock_of(s, t)}
+            for ref, t in s.tokens.items()
+        ],
         "left": _left(s),
     }
 

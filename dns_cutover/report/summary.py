@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dns_cutover.engine.actions import Wait
+from dns_cutover.engine.holding import unlock_command
 from dns_cutover.engine.observe import describe
 from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
@@ -85,6 +86,16 @@ def _by_hand(s: RunState, scripts: Kept | None) -> list[tuple[str, str]]:
     return out
 
 
+def _locked(s: RunState) -> list[tuple[str, str]]:
+    """Who holds the lock, for how long, and what takes it away."""
+    lost = s.lock_lost
+    out = [("until", utc(lost.until))] if lost is not None and lost.until else []
+    hints = ["wait until the other run has finished, then run the same command again"]
+    if lost is not None:
+        hints += [f"{command}   {effect}" for command, effect in unlock_command(lost)]
+    return out + [("Hint:" if n == 0 else "", hint) for n, hint in enumerate(hints)]
+
+
 def _ended(s: RunState, scripts: Kept | None) -> list[tuple[str, str]]:
     out = []
     if s.why:
@@ -114,7 +125,7 @@ def _ended(s: RunState, scripts: Kept | None) -> list[tuple[str, str]]:
         case "aborted" if s.done:
             out.append(("mind", "the records stay as they are, and so do lowered TTLs"))
         case "locked":
-            out.append(("Hint:", "wait until the other run has finished, then run the same command again"))
+            out += _locked(s)
         case _:
             pass
     return out

@@ -58,6 +58,7 @@ def compile_runbook(plan: Plan, plan_sha256: str, live: LiveFacts, partition: Ma
         ),
         floors=tuple(plan.ttl.resolver_floor),
         client_floor=plan.ttl.client_floor,
+        grace=plan.safety.lock_grace,
     )
 
 

@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dns_cutover.store.interface import Envelope
-
-MAX_RUN_ID = 64  # characters
+from dns_cutover.store.interface import MAX_RUN_ID, Envelope
 
 
 def checked(envelopes: Sequence[Envelope]) -> tuple[Envelope, ...]:

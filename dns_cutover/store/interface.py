@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+MAX_RUN_ID = 64  # characters
+RESERVED = ":"  # no run's id has it: journals whose name does are kept beside the runs, and are not listed as such
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -41,8 +44,12 @@ class Store(Protocol):
         """The run's envelopes with seq >= start, in order; empty for an unknown run."""
         ...
 
+    async def last(self, run_id: str) -> Envelope | None:
+        """The run's last envelope; None for an unknown run."""
+        ...
+
     async def runs(self) -> tuple[RunEntry, ...]:
-        """All runs, newest first."""
+        """All runs, newest first, without journals whose name is RESERVED."""
         ...
 
     async def close(self) -> None:

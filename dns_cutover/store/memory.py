@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dns_cutover.store.envelopes import checked
-from dns_cutover.store.interface import Envelope, RunEntry
+from dns_cutover.store.interface import RESERVED, Envelope, RunEntry
 
 
 class MemoryStore:
@@ -26,9 +26,14 @@ class MemoryStore:
         """See the interface."""
         return tuple(self._runs.get(run_id, [])[max(start, 0) :])
 
+    async def last(self, run_id: str) -> Envelope | None:
+        """See the interface."""
+        return self._runs[run_id][-1] if run_id in self._runs else None
+
     async def runs(self) -> tuple[RunEntry, ...]:
         """See the interface."""
-        entries = [RunEntry(i, len(r), min(e.ts for e in r), max(e.ts for e in r)) for i, r in self._runs.items()]
+        runs = ((i, r) for i, r in self._runs.items() if RESERVED not in i)
+        entries = [RunEntry(i, len(r), min(e.ts for e in r), max(e.ts for e in r)) for i, r in runs]
         return tuple(sorted(entries, key=lambda e: (-e.created, e.run_id)))
 
     async def close(self) -> None:

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dns_cutover.errors import CutoverError
-from dns_cutover.store.envelopes import MAX_RUN_ID
-from dns_cutover.store.interface import Envelope
+from dns_cutover.store.interface import MAX_RUN_ID, Envelope
 
 SCHEMA = "dns-cutover/runs/1"
 MAX_LINE = 128 * 1024 * 1024  # octets: the first entry holds a runbook of up to 64 MiB, as JSON in JSON

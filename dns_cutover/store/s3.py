@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from dns_cutover.errors import Unavailable, UsageError
 from dns_cutover.store.envelopes import checked
-from dns_cutover.store.interface import Envelope, RunEntry
+from dns_cutover.store.interface import RESERVED, Envelope, RunEntry
 from dns_cutover.store.trouble import s3_unavailable
 
 SCHEMA = "dns-cutover/store/1"
@@ -78,6 +78,11 @@ class S3Store:
             found += batch
         return tuple(e for e in found if e.seq >= start)
 
+    async def last(self, run_id: str) -> Envelope | None:
+        """See the interface. Raises Unavailable."""
+        first = max(self._firsts(run_id), default=None)
+        return self._batch(run_id, first)[-1] if first is not None else None
+
     async def runs(self) -> tuple[RunEntry, ...]:
         """See the interface. Raises Unavailable."""
         entries = []
@@ -103,7 +108,9 @@ class S3Store:
     def _run_ids(self) -> Iterator[str]:
         for page in self._pages(Prefix=self._prefix, Delimiter="/"):
             for common in page.get("CommonPrefixes", ()):
-                yield unquote(common["Prefix"][len(self._prefix) : -1])
+                run_id = unquote(common["Prefix"][len(self._prefix) : -1])
+                if RESERVED not in run_id:
+                    yield run_id
 
     def _firsts(self, run_id: str) -> Iterator[int]:
         """The first sequence number of each append."""

@@ -35,8 +35,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from dns_cutover.errors import Unavailable, UsageError
-from dns_cutover.store.envelopes import MAX_RUN_ID, checked
-from dns_cutover.store.interface import Envelope, RunEntry
+from dns_cutover.store.envelopes import checked
+from dns_cutover.store.interface import MAX_RUN_ID, RESERVED, Envelope, RunEntry
 from dns_cutover.store.trouble import OTHER_STORE, foreign, newer, unavailable
 
 SCHEMA_VERSION = 1
@@ -155,11 +155,20 @@ class SqlStore:
         with self._connection() as db:
             return tuple(Envelope(run_id, seq, ts, body) for seq, ts, body in db.execute(query))
 
+    async def last(self, run_id: str) -> Envelope | None:
+        """See the interface. Raises Unavailable."""
+        c = _journal.c
+        query = select(c.seq, c.ts, c.body).where(c.run_id == run_id).order_by(c.seq.desc()).limit(1)
+        with self._connection() as db:
+            row = db.execute(query).first()
+        return Envelope(run_id, *row) if row is not None else None
+
     async def runs(self) -> tuple[RunEntry, ...]:
         """See the interface. Raises Unavailable."""
         c = _journal.c
         query = (
             select(c.run_id, func.count(), func.min(c.ts), func.max(c.ts))
+            .where(~c.run_id.contains(RESERVED, autoescape=True))
             .group_by(c.run_id)
             .order_by(func.min(c.ts).desc(), c.run_id)
         )

@@ -82,3 +82,23 @@ async def test_a_faulty_caller_is_told(store, rows):
     with pytest.raises(ValueError, match=r"append|seq|run id|ts"):
         await store.append(rows)
     assert await store.runs() == ()
+
+
+async def test_the_last_envelope(store):
+    """However it was appended."""
+    assert await store.last("r1") is None
+    await store.append([envelope(0), envelope(1, body='{"n":1}')])
+    await store.append([envelope(2, body='{"n":2}')])
+    assert await store.last("r1") == envelope(2, body='{"n":2}')
+    await store.append([envelope(0, "r2", body='{"n":9}')])
+    assert await store.last("r2") == envelope(0, "r2", body='{"n":9}')
+
+
+async def test_reserved_journals_are_kept_and_are_no_runs(store):
+    """Leases and reservations stand beside the runs, under names that no run has."""
+    await store.append([envelope(0, "lock:example.test.", body='{"lock":""}'), envelope(1, "lock:example.test.")])
+    await store.append([envelope(0)])
+    assert [e.run_id for e in await store.runs()] == ["r1"]
+    assert len(await store.load("lock:example.test.")) == 2
+    assert await store.last("lock:example.test.") == envelope(1, "lock:example.test.")
+    assert not await store.append([envelope(1, "lock:example.test.")])

@@ -103,7 +103,7 @@ def test_a_held_run_stands_still_unless_it_goes_back() -> None:
 
 def test_a_lock_whose_time_is_over_is_taken() -> None:
     s = at("one/lower_ttl", lock_lost=ev.LockLost(NOW, "default", "x", int(NOW) + 50))
-    emits(s, ev.Finishing(NOW, "locked", "the lock is held by run x"))
+    emits(s, ev.Finishing(NOW, "locked", "run x holds the lock of example.test."))
     assert decide(s, NOW + 50) == Lock("default", "acquire")
 
 

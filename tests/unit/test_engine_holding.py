@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.actions import Emit, Lock, Probe, Wait
-from dns_cutover.engine.holding import asked, commands, give_up, held, lock_lost, missed, retry_at
+from dns_cutover.engine.holding import LOCK_LOOK, asked, commands, give_up, held, lock_lost, missed, retry_at
 from dns_cutover.engine.rollback import Written
 from dns_cutover.engine.state import RunState
 from dns_cutover.runbook.model import RollbackPolicy, StepKind
@@ -222,15 +223,62 @@ def test_what_commands_mean() -> None:
 # -- a lost lock ------------------------------------------------------------------------------------------------------
 
 
-def test_a_lock_of_another_run_is_waited_for_until_its_time_is_over() -> None:
+LOST = ev.LockLost(NOW, "default", "x", int(NOW) + 100, op="0p")
+UNLOCK = ("dns-cutover unlock x 0p", "take the lock away, if nobody drives run x any more")
+
+
+def test_a_lock_of_another_run_is_waited_for_and_looked_at_again() -> None:
+    """It may be given back early; whoever holds it, until when, and what takes it away is said."""
     s = at("two/apply", done=DONE)
-    lost = ev.LockLost(NOW, "default", "x", int(NOW) + 100)
-    assert lock_lost(s, lost, NOW) == Wait(NOW + 30, "lock", "run x holds the lock of the zone", NOW + 100)
-    assert lock_lost(s, lost, NOW + 90).until == NOW + 100
-    assert lock_lost(s, lost, NOW + 99.9) is not None
-    assert lock_lost(s, lost, NOW + 100) is None
+    why, unblock = "run x holds the lock of example.test.", (*commands(s, "rollback", "abort --keep"), UNLOCK)
+    assert lock_lost(s, LOST, NOW) == Wait(NOW + LOCK_LOOK, "lock", why, NOW + 100, unblock)
+    assert lock_lost(s, LOST, NOW + LOCK_LOOK - 1).until == NOW + LOCK_LOOK
+    assert lock_lost(s, LOST, NOW + LOCK_LOOK) == Lock("default", "acquire")
+    assert lock_lost(s, replace(LOST, ts=NOW + 1), NOW) == Lock("default", "acquire")
+    assert lock_lost(s, LOST, NOW + 100) is None
+    soon = replace(LOST, until=int(NOW) + 9)
+    assert lock_lost(s, soon, NOW).until == NOW + 9
+    assert lock_lost(s, replace(LOST, op=""), NOW).unblock == commands(s, "rollback", "abort --keep")
+
+
+def test_on_the_way_back_it_is_waited_for_too() -> None:
+    s = at("two/apply", done=DONE, back=(), exposed_since=NOW)
+    assert lock_lost(s, LOST, NOW).unblock == (UNLOCK,)
+    ours = replace(LOST, ours=True)
+    assert lock_lost(s, ours, NOW).kind == "lock"
+
+
+def test_probes_are_watched_while_users_are_exposed_and_another_run_has_the_lock() -> None:
+    s = at("two/bake", done=DONE, exposed_since=NOW)
+    assert isinstance(lock_lost(s, LOST, NOW + 1), Probe)
+    asked_just_now = replace(s, probed=MappingProxyType({p.name: NOW for p in s.step.probes}))
+    waiting = lock_lost(asked_just_now, LOST, NOW + 1)
+    assert (waiting.kind, waiting.until) == ("lock", NOW + min(p.interval for p in s.step.probes))
 
 
 def test_before_the_first_write_a_lock_of_another_run_ends_this_one() -> None:
-    lost = ev.LockLost(NOW, "default", "x", int(NOW) + 100)
-    assert lock_lost(at("one/lower_ttl"), lost, NOW) == Emit(ev.Finishing(NOW, "locked", "the lock is held by run x"))
+    ends = ev.Finishing(NOW, "locked", "run x holds the lock of example.test.")
+    assert lock_lost(at("one/lower_ttl"), LOST, NOW) == Emit(ends)
+
+
+def test_a_run_whose_lock_was_taken_over_stands_still() -> None:
+    """Whoever did it may have written, and may have given the lock back since."""
+    s = at("two/apply", done=DONE)
+    while_away = "took the lock of example.test. over while this run was away: another run may have written there"
+    for holder, by in (("x", "run x"), ("", "somebody, who has given it back since,")):
+        lost = replace(LOST, ours=True, holder=holder, until=0 if not holder else LOST.until)
+        assert lock_lost(s, lost, NOW) == Emit(ev.Held(NOW, "two/apply", "lock", f"{by} {while_away}"))
+    assert lock_lost(replace(s, exposed_since=NOW), replace(LOST, ours=True, until=0), NOW) is None
+    over = replace(s, i=len(s.book.steps))
+    assert lock_lost(over, replace(LOST, ours=True), NOW).event.step == ""
+    begun = lock_lost(at("one/lower_ttl"), replace(LOST, ours=True), NOW)
+    assert begun == Emit(ev.Finishing(NOW, "locked", f"run x {while_away}"))
+
+
+def test_a_hold_for_a_lost_lock_names_what_takes_it_away() -> None:
+    s = at("two/preflight", done=DONE, lock_lost=LOST)
+    hold = ev.Held(NOW, "two/preflight", "lock", "why")
+    assert held(s, hold, NOW).unblock[-1] == UNLOCK
+    assert UNLOCK not in held(s, hold, NOW + 100).unblock
+    assert UNLOCK not in held(s, replace(hold, kind="paused"), NOW).unblock
+    assert UNLOCK not in held(replace(s, lock_lost=None), hold, NOW).unblock

@@ -117,7 +117,7 @@ def test_the_lock_is_taken(there: Token | None) -> None:
 
 def test_a_lock_of_another_run_is_left_alone() -> None:
     events, bench = lock(guards(OTHER))
-    assert events == [ev.LockLost(NOW, "default", "other", OTHER.until)]
+    assert events == [ev.LockLost(NOW, "default", "other", OTHER.until, op=OTHER.op)]
     assert bench.provider.sent == []
 
 
@@ -136,7 +136,8 @@ def test_the_lock_is_prolonged_and_given_back() -> None:
 @pytest.mark.parametrize("there", [None, OTHER])
 def test_a_lock_that_is_not_ours_any_more_is_lost(purpose: str, there: Token | None) -> None:
     events, bench = lock(guards(there), purpose=purpose, tokens=LOCKED)
-    assert events == [ev.LockLost(NOW, "default", there.run if there else "", there.until if there else 0)]
+    holder = (there.run, there.until, (), there.op) if there else ("", 0, (), "")
+    assert events == [ev.LockLost(NOW, "default", *holder, ours=True)]
     assert bench.provider.sent == []
 
 
@@ -197,9 +198,9 @@ def test_an_undoing_message_says_so_and_asks_for_no_history() -> None:
 
 def test_nothing_is_written_without_our_lock() -> None:
     events, bench = write(shows=guards(OTHER, rrsets=BEFORE))
-    assert events == [ev.LockLost(NOW, "default", "other", OTHER.until)]
+    assert events == [ev.LockLost(NOW, "default", "other", OTHER.until, op=OTHER.op, ours=True)]
     events, bench = write(shows=guards(None, rrsets=BEFORE))
-    assert events == [ev.LockLost(NOW, "default", "", 0)]
+    assert events == [ev.LockLost(NOW, "default", "", 0, ours=True)]
     assert bench.provider.sent == []
     assert write(shows=unreachable())[0] == [missed()]
     assert write(shows=refused())[0] == [denied()]
@@ -311,7 +312,7 @@ def test_others_values_beside_ours_mean_another_reading() -> None:
 def test_a_lost_lock_leaves_open_whether_the_message_was_applied() -> None:
     assert fate(FenceLost(OTHER)) == []
     events, _ = lock(guards(None), FenceLost(OTHER))
-    assert events[1:] == [ev.LockLost(NOW, "default", "other", OTHER.until)]
+    assert events[1:] == [ev.LockLost(NOW, "default", "other", OTHER.until, op=OTHER.op)]
 
 
 OURS = Token("r", 3, "mine", int(NOW) + 9)
@@ -400,11 +401,11 @@ def test_a_burned_token_is_known_again_after_a_crash() -> None:
 
 def test_any_other_token_means_that_the_lock_is_lost_and_what_was_changed_is_told() -> None:
     events, bench = resolved(guards(OTHER, rrsets={WWW: NEW, NM1: None}), burns=(token(),))
-    assert events == [ev.LockLost(NOW, "default", "other", OTHER.until, (WWW,))]
+    assert events == [ev.LockLost(NOW, "default", "other", OTHER.until, (WWW,), OTHER.op, ours=True)]
     assert bench.provider.sent == []
     same = intent(changes=(Change(WWW, OLD, OLD), CHANGES[1]))
     events, _ = resolved(guards(None, rrsets={WWW: OLD, NM1: ALIAS}), message=same)
-    assert events == [ev.LockLost(NOW, "default", "", 0, (NM1,))]
+    assert events == [ev.LockLost(NOW, "default", "", 0, (NM1,), ours=True)]
 
 
 @pytest.mark.parametrize("reply", [FenceLost(None), ZoneMoved("moved"), Conflict(())])

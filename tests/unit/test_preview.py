@@ -282,6 +282,7 @@ def test_what_a_provider_cannot_do_is_priced():
         "! compare and swap",
         "! sees TTL",
         "! fenced",
+        "! lost reply",
         "– history",
         "✓ sync wait",
         "! propagation",

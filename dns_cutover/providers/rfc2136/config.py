@@ -10,7 +10,8 @@ from dns_cutover.address import split_address
 from dns_cutover.errors import Unavailable, UsageError
 from dns_cutover.providers.rfc2136.provider import Rfc2136Provider
 from dns_cutover.providers.rfc2136.refusal import Place
-from dns_cutover.providers.rfc2136.transport import FUDGE, DnsTransport, TsigKey
+from dns_cutover.providers.rfc2136.transport import DnsTransport, TsigKey
+from dns_cutover.providers.rfc2136.update import FUDGE
 from dns_cutover.providers.secret import Secret
 
 
@@ -34,6 +35,7 @@ def from_config(
     algorithm: str,
     secret: Callable[[], Secret],
     propagation_bound: float = 0.0,
+    lock: object = "zone",
     timeout: float = 10.0,
     resolve: Callable[[str], str] = one_address,
     now: Callable[[], float] = time.time,
@@ -50,4 +52,4 @@ def from_config(
     key = TsigKey(key_name, algorithm, secret())
     transport = DnsTransport(zone, resolve(host), port or 53, key, timeout=timeout)
     place = Place(server, zone, key_name, algorithm, key.secret.source, len(key.secret), FUDGE)
-    return Rfc2136Provider(zone_ref, zone, transport, now, place=place, propagation_bound=propagation_bound)
+    return Rfc2136Provider(zone_ref, zone, transport, now, place=place, propagation_bound=propagation_bound, lock=lock)

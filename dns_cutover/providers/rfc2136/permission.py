@@ -63,14 +63,15 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class PermissionProbe:
-    """Asks one server about one key. `lock` is the lock's RRset, `now` the clock that signs (seconds UTC).
+    """Asks one server about one key. `lock` is the lock's RRset, None where it is not in the zone; `now` is the clock
+    that signs (seconds UTC).
 
     What a server's policy leaves out in silence (PowerDNS's Lua scripts do) cannot be seen this way.
     """
 
     transport: Transport
     place: Place
-    lock: Question
+    lock: Question | None
     now: Callable[[], float]
 
     async def ask(self, offered: Mapping[Question, Sequence[str]]) -> Permission:
@@ -80,19 +81,20 @@ class PermissionProbe:
         Raises Refused for a key that is wrong altogether, Unreachable.
         """
         questions = tuple(q for q in offered if q != self.lock)
+        locks = (self.lock,) if self.lock is not None else ()
         denied: list[Question] = []
         no: UpdateReply | None = None
         for start in range(0, max(1, len(questions)), BATCH):
-            asked = (self.lock, *questions[start : start + BATCH])
+            asked = (*locks, *questions[start : start + BATCH])
             reply = await self._denied(asked, offered)
             if reply is None:
                 continue
             no = reply
             alone = [q for q in asked if q not in denied and await self._denied((q,), offered) is not None]
-            if not alone and self.lock not in denied:
-                return apart(self.place, self.lock, asked, no)
+            if not alone and (self.lock is None or self.lock not in denied):
+                return apart(self.place, self.lock or asked[0], asked, no)
             denied += alone
-        return Permission() if no is None else denial(self.place, self.lock, 1 + len(questions), denied, no)
+        return Permission() if no is None else denial(self.place, self.lock, len(locks) + len(questions), denied, no)
 
     async def _denied(
         self, asked: tuple[Question, ...], offered: Mapping[Question, Sequence[str]]
@@ -155,7 +157,9 @@ def is_denial(reply: UpdateReply) -> bool:
     return (reply.signed and reply.rcode == "REFUSED") or reply.tsig_error == "BADKEY"
 
 
-def denial(place: Place, lock: Question, asked: int, denied: Sequence[Question], reply: UpdateReply) -> Permission:
+def denial(
+    place: Place, lock: Question | None, asked: int, denied: Sequence[Question], reply: UpdateReply
+) -> Permission:
     """What to say of `denied`, out of `asked` (the lock's counted)."""
     named, more = tuple(denied[:MAX_NAMED]), max(0, len(denied) - MAX_NAMED)
     if len(denied) == asked and asked > 1:

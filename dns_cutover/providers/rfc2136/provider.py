@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Mapping
 
 from dns_cutover.providers.clock import clock_offset
 from dns_cutover.providers.interface import (
-    LOCK_LABEL,
     ChangeSet,
     Conflict,
     Fence,
@@ -22,11 +21,13 @@ from dns_cutover.providers.interface import (
     Token,
     Unreachable,
     ZoneMoved,
+    lock_owner,
 )
 from dns_cutover.providers.rfc2136.permission import Permission, PermissionProbe
 from dns_cutover.providers.rfc2136.refusal import Place, failure
 from dns_cutover.providers.rfc2136.size import MAX_MESSAGE, partition_changes
 from dns_cutover.providers.rfc2136.update import (
+    FUDGE,
     NEIGHBOURS,
     PREREQUISITE_FAILED,
     Answers,
@@ -37,14 +38,22 @@ from dns_cutover.providers.rfc2136.update import (
 )
 from dns_cutover.records import Change, Mismatch, RRset, RRsetKey
 
+CONNECTING = 20.0  # seconds: twice as long as a connection is waited for
 
-def guarantees(propagation_bound: float = 0.0) -> Guarantees:
-    """What RFC 2136 with TSIG promises. `propagation_bound`: D in seconds, beyond what is observed."""
+
+def guarantees(propagation_bound: float = 0.0, *, fenced: bool = True) -> Guarantees:
+    """What RFC 2136 with TSIG promises. `propagation_bound`: D in seconds, beyond what is observed. `fenced`: the lock
+    stands in the zone.
+
+    A signature is good for as long as the server's clock and the time of signing differ by FUDGE at most (RFC 8945
+    section 5.2.3), and the server's clock was not further behind than that, or it would not have answered what was
+    asked before. CONNECTING is for the way from the intent to the signature.
+    """
     return Guarantees(
         atomic=True,
         replace_type=True,
         compare_and_swap=True,
-        fenced=True,
+        fenced=fenced,
         sees_ttl=True,
         history=True,
         single_writer=False,
@@ -55,6 +64,7 @@ def guarantees(propagation_bound: float = 0.0) -> Guarantees:
         apex_ns=True,
         min_ttl=0,
         max_batch=MAX_MESSAGE,
+        message_life=2 * FUDGE + CONNECTING,
     )
 
 
@@ -62,7 +72,7 @@ class Rfc2136Provider:
     """One zone on one server that takes dynamic updates. Implements `providers.interface.Provider`.
 
     `zone_ref` is the zone's name in the plan, `zone` its absolute name. `now` is the clock that signs (seconds UTC):
-    the server's is compared with it.
+    the server's is compared with it. `lock` is `provider.lock` of the plan as data: "zone", "store", or {"name": …}.
     """
 
     def __init__(
@@ -74,11 +84,12 @@ class Rfc2136Provider:
         *,
         place: Place | None = None,
         propagation_bound: float = 0.0,
+        lock: object = "zone",
     ) -> None:
         self.zone_ref = zone_ref
         self.zone = zone
-        self.lock_owner = f"{LOCK_LABEL}.{zone}" if zone != "." else f"{LOCK_LABEL}."
-        self.guarantees = guarantees(propagation_bound)
+        self.lock_owner = lock_owner(zone, lock)
+        self.guarantees = guarantees(propagation_bound, fenced=lock != "store")
         self._transport = transport
         self._now = now
         self._place = place or Place(zone=zone)
@@ -170,7 +181,8 @@ class Rfc2136Provider:
         Unreachable.
         """
         self._check_keys(offered)
-        asking = PermissionProbe(self._transport, self._place, (self.lock_owner, "TXT"), self._now)
+        lock = (self.lock_owner, "TXT") if self.guarantees.fenced else None
+        asking = PermissionProbe(self._transport, self._place, lock, self._now)
         return await asking.ask({(k.owner, k.rdtype): tuple(v) for k, v in offered.items()})
 
     def _check_apex(self, changes: tuple[Change, ...]) -> None:

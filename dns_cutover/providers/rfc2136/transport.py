@@ -20,7 +20,7 @@ import dns.tsig
 from dns_cutover.errors import UsageError
 from dns_cutover.providers.interface import Refused, Unreachable
 from dns_cutover.providers.rfc2136.size import MAX_MESSAGE
-from dns_cutover.providers.rfc2136.update import Answers, Question, UpdateReply, UpdateSpec
+from dns_cutover.providers.rfc2136.update import FUDGE, Answers, Question, UpdateReply, UpdateSpec
 from dns_cutover.providers.rfc2136.wire import (
     Found,
     Garbage,
@@ -40,9 +40,7 @@ from dns_cutover.providers.rfc2136.wire import (
 from dns_cutover.providers.secret import Secret
 from dns_cutover.records import RRset
 
-# Seconds. A message that arrives later is refused by the server, and so is one of a clock that is off by more.
-FUDGE = 30
-# Only ever on a question, to find out whether the clock or the key is wrong.
+# Seconds. Only ever on a question, to find out whether the clock or the key is wrong.
 WIDEST_FUDGE = 65535
 
 ALGORITHMS = ("hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")

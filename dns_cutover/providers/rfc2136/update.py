@@ -19,6 +19,9 @@ from dns_cutover.records import Change, RRset, RRsetKey, quote_text
 # may see of it fresh, and avoids 0, which caches clamp or treat each in its own way.
 LOCK_TTL = 60
 
+# Seconds by which the time of signing and the server's clock may differ (RFC 8945 section 5.2.3).
+FUDGE = 30
+
 # No record can say "nothing but these types is here". These are the types that are found at names in practice.
 NEIGHBOURS = (
     *("A", "AAAA", "CAA", "CERT", "DNAME", "DS", "HINFO", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "SPF", "SRV"),

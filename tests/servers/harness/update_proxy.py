@@ -34,7 +34,9 @@ class Treatment(enum.Enum):
 
     PASS = "pass"
     HOLD = "hold"  # until `release` or `discard`, whether the sender still lives or not
+    HOLD_AND_CUT = "hold and cut"  # the same, and the sender's connection is reset: it need not wait for its timeout
     DROP_REPLY = "drop reply"  # the server does it, the sender never hears of it
+    CUT_REPLY = "cut reply"  # the server does it, then the sender's connection is reset
     BLACK_HOLE = "black hole"  # the server never gets it, the sender waits
     CLOSE = "close"  # the server never gets it, the sender's connection is reset
 
@@ -122,7 +124,8 @@ class UpdateProxy:
         """Throw away everything that is held: it never reaches the server."""
         with self._news:
             for passage in self.passages:
-                passage.discarded |= passage.treatment is Treatment.HOLD and Stage.FORWARDED not in passage.reached
+                held = passage.treatment in (Treatment.HOLD, Treatment.HOLD_AND_CUT)
+                passage.discarded |= held and Stage.FORWARDED not in passage.reached
         self.release()
 
     def wait_for(self, stage: Stage, count: int = 1, patience: float = 10.0) -> Passage:
@@ -225,11 +228,13 @@ class UpdateProxy:
                 return
             case Treatment.BLACK_HOLE:
                 return
-            case Treatment.HOLD:
+            case Treatment.HOLD | Treatment.HOLD_AND_CUT:
+                if passage.treatment is Treatment.HOLD_AND_CUT:
+                    cut()
                 await free.wait()
                 if passage.discarded:
                     return
-            case Treatment.PASS | Treatment.DROP_REPLY:
+            case Treatment.PASS | Treatment.DROP_REPLY | Treatment.CUT_REPLY:
                 pass
         try:
             passage.reply = await exchange(wire, lambda: self._reach(passage, Stage.FORWARDED))
@@ -237,7 +242,9 @@ class UpdateProxy:
             cut()  # the server is away: the sender sees what it would see without a proxy
             return
         self._reach(passage, Stage.ANSWERED)
-        if passage.treatment is not Treatment.DROP_REPLY:
+        if passage.treatment is Treatment.CUT_REPLY:
+            cut()
+        elif passage.treatment is not Treatment.DROP_REPLY:
             respond(passage.reply)
 
     def _treatment(self, wire: bytes) -> Treatment:

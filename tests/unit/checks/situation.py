@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from dns_cutover.assembly.looking import live_facts, promises
+from dns_cutover.assembly.looking import live_facts, lock_names, promises
 from dns_cutover.checks.interface import Example, Subject
 from dns_cutover.checks.mail_questions import questions
 from dns_cutover.checks.marks import mark_keys
@@ -144,7 +144,7 @@ def live_view(loaded: LoadedPlan, example: Example) -> LiveView:
             serial = int(data[origin, "SOA"].values[0].split()[2])
             views.append(ServerView(ref, server, answers, serial, problem, bool(problem), fault=fault))
         if servers:
-            for owner in {k.owner for k in own}:
+            for owner in {k.owner for k in own} | {o for r, o in lock_names(plan) if r == ref}:
                 name_views[ref, owner] = name_view(first, ref, origin, owner)
     rrsets, disagreements = merge_views(views)
     for v in name_views.values():
