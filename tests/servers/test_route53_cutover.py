@@ -184,36 +184,43 @@ def test_a_foreign_write_just_before_the_batch_holds_the_run(tool: AwsTool) -> N
     assert NEW["@", "TXT"] not in tool.there("@", "TXT")
 
 
-@pytest.mark.parametrize("moment", ["ttl wait", "before the batch", "after the batch", "bake"])
-def test_killed_at_any_moment_the_run_is_finished_by_resume(tool: AwsTool, moment: str) -> None:
-    process: list[subprocess.Popen[str]] = []
-    killed = threading.Event()
+def test_killed_at_four_points_the_run_is_finished_by_resume(tool: AwsTool) -> None:
+    """While it waits for the old TTL, before a batch arrives, between the deed and its reply, and while it bakes."""
+
+    def killed(process: subprocess.Popen[str]) -> None:
+        process.wait(120)
+        assert process.returncode == -signal.SIGKILL
+        tool.front.heal()
+
+    def go_on() -> subprocess.Popen[str]:
+        return tool.start("resume", tool.run_id(), "--events", str(tool.events))
 
     def kill(passage: Passage) -> None:
-        if passage.creates("198.51.100.10") and not killed.is_set():
-            process[0].kill()
-            process[0].wait()
-            killed.set()
+        if passage.creates("198.51.100.10"):
+            tool.processes[-1].kill()
+            tool.processes[-1].wait()
 
-    def lose(passage: Passage) -> Treatment:
-        return Treatment.BLACK_HOLE if killed.is_set() and passage.creates("198.51.100.10") else Treatment.PASS
+    tool.write_plan(bake=3)
+    process = tool.run()
+    tool.wait_for(lambda e: e["type"] == "step_done" and e["step"] == "overlap/lower_ttl/converge")
+    process.kill()
+    killed(process)
 
-    match moment:
-        case "before the batch":
-            tool.front.arrived, tool.front.choose = kill, lose
-        case "after the batch":
-            tool.front.answered = kill
-        case _:
-            pass
-    process.append(tool.run())
-    if moment in ("ttl wait", "bake"):
-        step = "overlap/lower_ttl/converge" if moment == "ttl wait" else "switch/converge"
-        tool.wait_for(lambda e: e["type"] == "step_done" and e["step"] == step)
-        process[0].kill()
-    process[0].wait(120)
-    assert process[0].returncode == -signal.SIGKILL
-    tool.front.heal()
-    code, _, err = tool.call("resume", tool.run_id(), "--events", str(tool.events))
+    tool.front.arrived = kill
+    tool.front.choose = lambda p: Treatment.BLACK_HOLE if p.creates("198.51.100.10") else Treatment.PASS
+    killed(go_on())
+    assert tool.there("www", "A") == ("192.0.2.10",)
+
+    tool.front.answered = kill
+    killed(go_on())
+    assert tool.there("www", "A") == ("198.51.100.10",)
+
+    process = go_on()
+    tool.wait_for(lambda e: e["type"] == "step_done" and e["step"] == "switch/converge")
+    process.kill()
+    killed(process)
+
+    code, err = finish(go_on())
     assert code == 0, err
     eventually(lambda: assert_after(tool, TTL))
     code, out, _ = tool.call("events", tool.run_id())
