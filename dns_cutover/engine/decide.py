@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+import math
+from typing import Literal, assert_never
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.actions import (
@@ -28,6 +29,7 @@ from dns_cutover.runbook.window import window_opens
 LOOK_AGAIN = 2.0  # seconds between rounds while servers disagree: a transfer takes milliseconds to seconds
 AT_LEAST = 0.5  # seconds between two rounds of questions to resolvers, whatever they said
 PROOF_LOOK = 30.0  # seconds between looks of a probe that proves a confirmation: it may take a day
+LONG_AGO = 0.0  # seconds UTC: what nobody cached is dead
 PREFLIGHT_PATIENCE = 60.0  # seconds in which a late secondary may still catch up before a stage
 
 
@@ -102,7 +104,7 @@ def _write(s: RunState, step: Step, now: float) -> Action:
         # A longer-lived version seen since the wait (Extended) must be dead as well. The way back never waits.
         if any(e.key in s.longer for e in step.edits):
             return _look_before(s, step, now)
-        dead = max((s.dead.get(e.key, 0.0) for e in step.edits), default=0.0)
+        dead = max(s.dead.get(e.key, now) for e in step.edits)
         if now < dead:
             return _release_or(s, Wait(dead, "ttl", "caches may still hold a version with a longer TTL", dead), now)
         shut = _window_shut(s, step, now)
@@ -131,13 +133,13 @@ def _release_or(s: RunState, wait: Wait, now: float) -> Action:
 
 
 def _dead_at(s: RunState, step: Step) -> float:
-    return max((s.dead.get(x.key, 0.0) for x in step.exposures), default=0.0)
+    return max((s.dead.get(x.key, LONG_AGO) for x in step.exposures), default=LONG_AGO)
 
 
 def _slowest(s: RunState, step: Step) -> str:
     """Why the wait is as long as it is."""
-    last = max(step.exposures, key=lambda x: s.dead.get(x.key, 0.0), default=None)
-    return f"{s.book.label(last.key)}: {last.old_why}" if last else ""
+    last = max(step.exposures, key=lambda x: s.dead.get(x.key, LONG_AGO))
+    return f"{s.book.label(last.key)}: {last.old_why}"
 
 
 def _wait_ttl(s: RunState, step: Step, now: float) -> Action:
@@ -169,12 +171,14 @@ def _confirm(s: RunState, step: Step, now: float) -> Action:
         gate = s.gates.get(spec.name, GateState())
         if gate.consecutive_successes >= max(1, spec.consecutive_successes):
             return Emit(ev.StepDone(now, step.id, f"proved by {spec.name}"))
-        again = max(next_probe(s, spec, now), s.probed.get(spec.name, s.since) + PROOF_LOOK if gate.last else 0.0)
+        again = next_probe(s, spec, now)
+        if gate.last is not None:
+            again = max(again, s.probed.get(spec.name, s.since) + PROOF_LOOK)
         if now >= again:
             return Probe(step, (spec,))
         why = f"{spec.name} does not prove {item.id} yet: {last_detail(s, spec)}"
     unblock = ((f"dns-cutover confirm {s.run_id} {item.id} --by NAME", item.says),)
-    return _release_or(s, Wait(min(again, end or float("inf")), "confirm", why, end, unblock), now)
+    return _release_or(s, Wait(min(again, end or math.inf), "confirm", why, end, unblock), now)
 
 
 def _window(s: RunState, step: Step, now: float) -> Action:
@@ -208,9 +212,9 @@ def _look_before(s: RunState, step: Step, now: float) -> Action:
         return Wait(gap, "convergence", "a longer TTL was published meanwhile; a second look", gap)
     if s.trouble and s.looked > s.since + PREFLIGHT_PATIENCE:
         first = s.trouble[0]
-        kind = "conflict" if all(t.wrong for t in s.trouble) else "unreachable"
+        kind: Literal["conflict", "unreachable"] = "conflict" if all(t.wrong for t in s.trouble) else "unreachable"
         why = f"{first.server}: {first.detail}"
-        return Emit(ev.Held(now, step.id, "conflict" if kind == "conflict" else "unreachable", why))
+        return Emit(ev.Held(now, step.id, kind, why))
     if s.trouble and now < s.looked + LOOK_AGAIN:
         return Wait(
             s.looked + LOOK_AGAIN,
@@ -225,7 +229,7 @@ def _converge(s: RunState, step: Step, now: float) -> Action:
     watched = watch(s, step, now) if s.back is None else None
     if watched is not None and not isinstance(watched, Wait):
         return watched
-    next_probe = watched.until if watched is not None else float("inf")
+    next_probe = watched.until if watched is not None else math.inf
     if not step.edits:
         return Emit(ev.StepDone(now, step.id, "nothing to verify"))
     if s.rounds < 2:
@@ -248,7 +252,7 @@ def _authoritative(s: RunState, step: Step, now: float, next_probe: float) -> Ac
         if (step.gate.wrong if wrong else step.gate.unreachable) == "rollback":
             return fail(s, now, "deadline", why)
         return Emit(ev.Held(now, step.id, "unreachable", why))
-    again = s.looked + (LOOK_AGAIN if s.trouble or s.rounds == 0 else step.gate.round_gap) if s.looked else now
+    again = s.looked + (LOOK_AGAIN if s.trouble or s.rounds == 0 else step.gate.round_gap)
     if now >= again:
         return Observe(step, before=False)
     if s.trouble:
@@ -270,13 +274,12 @@ def _resolvers(s: RunState, step: Step, now: float, next_probe: float) -> Action
         return Wait(min(dead, due, next_probe), "convergence", why, dead, commands(s, "rollback"))
     if not seen.complete and now < dead + step.gate.deadline:
         return Wait(min(due, now + LOOK_AGAIN, next_probe), "convergence", "asking resolvers a last time", None)
-    share = seen.agree / seen.counted if seen.counted else 1.0
     unsure = sum(n for name, n in seen.counts if name == "error")
     total = seen.counted + unsure
     proof = f"{seen.agree}/{seen.counted} resolvers agree with the model"
     if not total:
         proof = "the model alone says so: the plan lists no resolvers"
-    if seen.counted and share < step.gate.share:
+    if seen.counted and seen.agree / seen.counted < step.gate.share:
         why = f"{len(seen.violators)} resolvers serve the old answer past its life"
         match step.gate.violators:
             case "ignore" | "warn":
@@ -307,6 +310,6 @@ def _bake(s: RunState, step: Step, now: float) -> Action:
     )
     if now >= end and passing:
         return Emit(ev.StepDone(now, step.id, "baked"))
-    until = min(end if now < end else float("inf"), watched.until if watched is not None else float("inf"))
+    until = min(end if now < end else math.inf, watched.until if watched is not None else math.inf)
     why = "watched at the low TTL, so that a rollback is quick" if now < end else "waiting for every probe to pass"
     return Wait(max(until, now), "bake", why, end if now < end else None, commands(s, "rollback"))

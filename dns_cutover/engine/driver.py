@@ -235,7 +235,7 @@ async def _settled(journal: Journal, step: Step) -> bool:
         if not settled:
             name = f"the provider of {s.book.zone(zone).name}"
             late = ev.ServerTrouble(name, "", False, "has not brought the change to all of its servers yet")
-            await journal.put(ev.Observed(ports.clock.now(), step.id, s.servers, (late,), ()))
+            await journal.put(ev.Observed(ports.clock.now(), step.id, s.servers, (late,)))
             return False
     return True
 

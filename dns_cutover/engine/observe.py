@@ -9,9 +9,9 @@ from typing import assert_never
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.state import RunState
 from dns_cutover.lookup.interface import AuthoritativeRound, Evidence, Expectation, ResolverRound, ServerView
-from dns_cutover.records import Change, Edit, RRset, RRsetKey, SetEdit, ValueEdit, realise, satisfied
+from dns_cutover.records import Change, Edit, RRset, SetEdit, ValueEdit, realise, satisfied
 from dns_cutover.runbook.model import Step, StepKind
-from dns_cutover.timing.lifetime import CachePolicy, dead_time
+from dns_cutover.timing.lifetime import CachePolicy, lifetime
 
 ORDER = tuple(Evidence)  # worst first
 CONTRADICT = frozenset({Evidence.VIOLATOR, Evidence.BOGUS})
@@ -37,28 +37,26 @@ def longer_lived(s: RunState, step: Step, looked: AuthoritativeRound, now: float
     """
     policy = CachePolicy(s.book.floors, s.book.client_floor)
     lives = {x.key: x.old_s for x in step.exposures}
-    longest: dict[RRsetKey, tuple[int, float]] = {}
+    out = []
     for edit in step.edits:
-        counted = _counted(edit, policy) if step.kind is not StepKind.CONVERGE else lives.get(edit.key)
-        for view in looked.views if counted is not None else ():
-            found = view.rrsets.get(edit.key) if view.zone == edit.key.zone else None
-            if found is None or satisfied(edit, found):
-                continue
-            life = dead_time(0.0, found.ttl, policy)
-            if life > max(counted or 0.0, s.longer.get(edit.key, 0.0), longest.get(edit.key, (0, 0.0))[1]):
-                longest[edit.key] = found.ttl, life
-    return tuple(
-        ev.Extended(now, step.id, key, ttl, now + life, s.serials.get(key, 0)) for key, (ttl, life) in longest.items()
-    )
+        key = edit.key
+        counted = lives.get(key) if step.kind is StepKind.CONVERGE else _counted(edit, policy)
+        if counted is None:
+            continue
+        views = (v.rrsets.get(key) for v in looked.views if v.zone == key.zone)
+        ttl = max((r.ttl for r in views if r is not None and not satisfied(edit, r)), default=None)
+        if ttl is not None and (life := lifetime(ttl, policy)) > max(counted, s.longer.get(key, counted)):
+            out.append(ev.Extended(now, step.id, key, ttl, now + life, s.serials.get(key, 0)))
+    return tuple(out)
 
 
 def _counted(edit: Edit, policy: CachePolicy) -> float | None:
     """How long the version lives that the edit expects, in seconds; None where it expects none."""
     match edit:
         case SetEdit(_, before, _):
-            return dead_time(0.0, before.ttl, policy) if before is not None else None
+            return lifetime(before.ttl, policy) if before is not None else None
         case ValueEdit():
-            return dead_time(0.0, edit.ttl_before, policy) if edit.ttl_before is not None else None
+            return lifetime(edit.ttl_before, policy) if edit.ttl_before is not None else None
         case _:
             assert_never(edit)
 

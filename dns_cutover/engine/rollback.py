@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from dns_cutover.records import Change, Edit, RRset, RRsetKey, SetEdit, ValueEdit, inverse
 from dns_cutover.runbook.model import Convergence, Exposure, Runbook, Step, StepKind
@@ -28,6 +29,8 @@ def is_additive(edit: Edit) -> bool:
             return before is None and after is not None
         case ValueEdit():
             return not edit.remove and bool(edit.add)
+        case _:
+            assert_never(edit)
 
 
 def kept(book: Runbook, applied: Iterable[Written]) -> Callable[[Edit], bool]:
@@ -146,6 +149,8 @@ def _undo(edit: Edit, change: Change, now: RRset | None) -> Edit:
             return SetEdit(key, now, after)
         case ValueEdit():
             return replace(back, ttl_before=now.ttl if now else None)
+        case _:
+            assert_never(back)
 
 
 def _restore(
@@ -190,6 +195,8 @@ def _ttl_after(edit: Edit) -> int:
             return after.ttl if after else 0
         case ValueEdit():
             return edit.ttl
+        case _:
+            assert_never(edit)
 
 
 def _ttl_edit(template: Edit | None, key: RRsetKey, now: RRset, ttl: int) -> Edit:

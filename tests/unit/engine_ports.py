@@ -108,7 +108,9 @@ class Store:
     async def append(self, envelopes: Any) -> bool:
         if self.intruders:
             self.lines += self.intruders.pop(0)
-        if self.first + len(self.lines) != envelopes[0].seq:
+        first = envelopes[0].seq
+        assert [e.seq for e in envelopes] == [*range(first, first + len(envelopes))]
+        if self.first + len(self.lines) != first:
             return False
         self.lines += envelopes
         return True

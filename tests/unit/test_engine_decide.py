@@ -34,6 +34,7 @@ from tests.unit.engine_states import (
 
 WWW = RRsetKey("default", "www.example.test.", "A")
 NM1 = RRsetKey("default", "nm1.example.test.", "CNAME")
+TXT = RRsetKey("default", "example.test.", "TXT")
 ROLLBACK = (("dns-cutover rollback r", "undo everything"),)
 MISSED = ev.Missed(NOW, "x", "nobody there", "", ())
 LOCKED = MappingProxyType({"default": token(1e10)})
@@ -157,6 +158,15 @@ def test_a_write_needs_the_lock_first(step: str) -> None:
 
 def test_a_write_of_nothing_is_done() -> None:
     done(at("one/apply", edits=()), "nothing to write")
+
+
+def test_a_longer_ttl_that_was_seen_within_a_stage_means_a_look_before_its_next_message() -> None:
+    s = at("one/apply", longer={WWW: 7200.0}, gate=gate(round_gap=21.0))
+    assert decide(s, NOW) == Observe(s.step, before=True)
+    why = "a longer TTL was published meanwhile; a second look"
+    assert decide(replace(s, rounds=1, looked=NOW), NOW) == Wait(NOW + 21, "convergence", why, NOW + 21)
+    assert decide(replace(s, longer={TXT: 7200.0}), NOW) == Lock("default", "acquire")
+    assert decide(replace(s, back=(s.step,)), NOW) == Lock("default", "acquire")
 
 
 def test_a_stage_waits_for_a_longer_ttl_that_was_seen_since_and_a_rollback_does_not() -> None:

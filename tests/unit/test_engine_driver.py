@@ -203,6 +203,13 @@ def test_what_needs_the_time_waits_for_a_clock_that_is_confirmed(s: RunState, go
     assert goes_on == (events[0].type != "missed")
 
 
+def test_one_provider_that_tells_the_time_is_enough_for_a_decision() -> None:
+    s = at("one/bake", since=1.0, probes=())
+    providers = {"a": Provider([OFFLINE, OFFLINE]), "default": Provider([OFFLINE, guards()])}
+    events, _, _ = driven(s, providers=providers, turns=2)
+    assert [e.type for e in events] == ["step_done"]
+
+
 def test_a_refusal_to_tell_the_time_ends_a_run_that_wrote_nothing_and_no_watching() -> None:
     s = at("one/preflight")
     events, _, _ = driven(s, Provider([REFUSED, REFUSED]))
@@ -258,6 +265,14 @@ async def _some(bench: Bench, s: RunState) -> None:
 
     with pytest.raises(Enough):
         await drive(s, replace(bench.ports, pulse=pulse), wait=True)
+
+
+def test_waiting_is_what_a_driver_does_unless_it_is_told_not_to() -> None:
+    bench = Bench(at("one/wait_ttl", dead={WWW: NOW + 1, NM1: NOW + 9}, exposed_since=1.0), Provider([guards()]))
+    bench.store.intruders = [[line(bench.journal.state, ev.Claimed(NOW, "other"))]]
+    with pytest.raises(TakenOver):
+        complete(drive(bench.journal.state, bench.ports))
+    assert bench.clock.slept == [NOW + 1]
 
 
 def test_a_conflict_is_not_waited_for() -> None:

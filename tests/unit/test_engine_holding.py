@@ -214,10 +214,14 @@ def test_what_commands_mean() -> None:
         assert asked(s, command, NOW) == Emit(ev.RollbackStarted(NOW, "two/bake", "command", "asked for by sam"))
     over = replace(s, i=len(BOOK.steps))
     assert asked(over, ev.Command(NOW, "rollback", "sam"), NOW).event.step == ""
+    forbidden = replace(s, book=replace(s.book, rollback=RollbackPolicy(automatic=False)))
     ignored = ev.Command(NOW, "rollback", "the server ignored part of a message", "ignored")
     assert asked(s, ignored, NOW) == Emit(
         ev.RollbackStarted(NOW, "two/bake", "ignored", "the server ignored part of a message")
     )
+    text = "the server ignored part of a message; the plan says rollback: automatic: false"
+    assert asked(forbidden, ignored, NOW) == Emit(ev.Held(NOW, "two/bake", "committed", text))
+    assert isinstance(asked(forbidden, ev.Command(NOW, "rollback", "sam"), NOW).event, ev.RollbackStarted)
 
 
 # -- a lost lock ------------------------------------------------------------------------------------------------------

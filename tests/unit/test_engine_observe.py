@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.observe import count_resolvers, describe, expectations, observed
+from dns_cutover.engine.observe import count_resolvers, describe, expectations, longer_lived, observed
 from dns_cutover.lookup.interface import (
     Accept,
     AuthoritativeRound,
@@ -22,6 +22,7 @@ from dns_cutover.lookup.interface import (
     ServerView,
 )
 from dns_cutover.records import RRset, RRsetKey, SetEdit, ValueEdit
+from dns_cutover.runbook.model import Exposure
 from tests.unit.engine_states import NOW, at
 
 A = RRsetKey("default", "www.example.test.", "A")
@@ -95,6 +96,72 @@ def test_a_zone_without_servers_is_trouble_and_another_zone_s_servers_are_none()
 def test_an_rrset_in_words() -> None:
     assert describe(None) == "absent"
     assert describe(RRset(60, ("192.0.2.1", "192.0.2.2"))) == "192.0.2.1, 192.0.2.2 (TTL 60)"
+
+
+# -- versions that live longer than was counted ----------------------------------------------------------------------
+
+
+def longer(*views: ServerView, step: str = "one/preflight", edits: Any = (EDIT,), **fields: Any) -> Any:
+    s = at(step, edits=edits, **{"serials": {A: 5, TXT: 6}, **fields})
+    assert s.step is not None
+    return longer_lived(s, s.step, AuthoritativeRound(NOW - 1, views), NOW)
+
+
+def serving(ttl: int, **fields: Any) -> ServerView:
+    return view(**{"rrsets": {A: RRset(ttl, OLD.values)}, **fields})
+
+
+def test_a_version_with_a_longer_ttl_than_was_counted_is_told_with_its_end() -> None:
+    told = (ev.Extended(NOW, "one/preflight", A, 7200, NOW + 7260, 5),)
+    assert longer(serving(7200)) == told
+    assert longer(serving(60), serving(7200), serving(90)) == told, "the longest counts"
+    assert longer(serving(7200), serials={})[0].serial == 0
+    assert longer(serving(31))[0].until == NOW + 91
+    assert longer(serving(30)) == longer(serving(20)) == longer() == ()
+
+
+def test_what_is_new_or_absent_or_another_zone_s_lives_no_longer() -> None:
+    new = view(rrsets={A: NEW})
+    long_new = SetEdit(A, OLD, RRset(7200, NEW.values))
+    assert longer(view(rrsets={A: long_new.after}), edits=(long_new,)) == ()
+    assert longer(view(rrsets={A: None}), view(rrsets={}), new) == ()
+    assert longer(serving(7200, zone="elsewhere")) == ()
+    assert longer(view(rrsets={A: None}), serving(7200)) != ()
+    assert longer(new, serving(7200)) != ()
+
+
+def test_what_was_seen_before_is_told_again_only_if_it_lives_longer_still() -> None:
+    assert longer(serving(7200), longer={A: 7260.0}) == ()
+    assert longer(serving(7201), longer={A: 7260.0}) != ()
+    assert longer(serving(60), longer={A: 1.0})[0].ttl == 60
+    assert longer(serving(20), longer={A: 1.0}) == ()
+
+
+def test_where_nothing_is_expected_nothing_was_counted() -> None:
+    created, text = SetEdit(A, None, NEW), ValueEdit(TXT, (), ('"a"',), None, 30)
+    shown = view(rrsets={A: RRset(7200, OLD.values), TXT: RRset(7200, ('"b"',))})
+    assert longer(shown, edits=(created, text)) == ()
+    assert [e.key for e in longer(shown, edits=(created, EDIT))] == [A]
+    assert longer(shown, edits=(TEXT,)) == (ev.Extended(NOW, "one/preflight", TXT, 7200, NOW + 7260, 6),)
+    assert longer(view(rrsets={TXT: RRset(600, ('"b"',))}), edits=(TEXT,)) == ()
+
+
+def test_while_a_change_converges_what_was_counted_is_its_exposure() -> None:
+    x = Exposure(A, 360.0, "its absence", 90.0, "A at 30 s")
+    for ttl, told in ((300, 0), (301, 1)):
+        assert len(longer(serving(ttl), step="one/converge", exposures=(x,))) == told
+    assert longer(serving(7200), step="one/converge", exposures=()) == ()
+    assert longer(serving(40), step="one/apply", exposures=(x,)) != ()
+
+
+def test_floors_of_caches_and_clients_count() -> None:
+    book = replace(at("one/preflight", edits=(EDIT,)).book, floors=(100.0, 20.0), client_floor=5.0)
+    s = replace(at("one/preflight", edits=(EDIT,)), book=book)
+    step = s.step
+    assert step is not None
+    assert longer_lived(s, step, AuthoritativeRound(NOW, (serving(100),)), NOW) == ()
+    (told,) = longer_lived(s, step, AuthoritativeRound(NOW, (serving(101),)), NOW)
+    assert told.until == NOW + 126
 
 
 # -- what resolvers should say ----------------------------------------------------------------------------------------

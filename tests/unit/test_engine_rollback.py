@@ -283,6 +283,15 @@ def test_a_record_that_two_stages_changed_goes_back_through_both_images() -> Non
     assert steps[1].edits[0] == SetEdit(WWW, middle, RRset(30, ("192.0.2.1",)))
 
 
+def test_undoing_a_deletion_takes_as_long_as_absence_is_cached() -> None:
+    old = RRset(30, ("192.0.2.1",))
+    x = Exposure(WWW, 90.0, "A at 30 s", 360.0, "its absence")
+    gone = Written("one/apply", StepKind.APPLY, "one", (SetEdit(WWW, old, None),), (Change(WWW, old, None),), (x,))
+    apply, *_ = way_back(BOOK, (gone,), 9)
+    assert apply.edits == (SetEdit(WWW, None, old),)
+    assert apply.exposures == (Exposure(WWW, 360.0, "its absence", 360.0, "its absence"),)
+
+
 def test_zones_are_written_and_restored_one_by_one() -> None:
     other = replace(WWW, zone="other")
     low, high = RRset(30, ("192.0.2.1",)), RRset(600, ("192.0.2.1",))

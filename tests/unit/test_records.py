@@ -107,6 +107,8 @@ def test_names():
     assert relative_name("com.", ".") == "com"
     assert is_below("a.example.test.", Z)
     assert not is_below("example2.test.", Z)
+    assert is_below(r"x\.y.example.test.", Z)
+    assert not is_below(r"x\.example.test.", Z), "the dot is in the label"
     assert parent_names("a.b.example.test.") == ("b.example.test.", "example.test.", "test.")
 
 
