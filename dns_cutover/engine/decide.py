@@ -19,7 +19,7 @@ from dns_cutover.engine.actions import (
     Wait,
     Write,
 )
-from dns_cutover.engine.holding import PAUSED_LOOK, asked, commands, give_up, held, lock_lost, missed, retry_at
+from dns_cutover.engine.holding import PAUSED_LOOK, asked, commands, give_up, held, lock_lost, missed, moving, retry_at
 from dns_cutover.engine.state import RunState
 from dns_cutover.engine.watching import fail, last_detail, next_probe, watch
 from dns_cutover.probes.gate import GateState, gate_verdict
@@ -41,6 +41,8 @@ def decide(s: RunState, now: float) -> Action:
         return missed(s, now, retry)
     if s.pending is not None:
         return Resolve()
+    if s.asked is None and (busy := moving(s, now)) is not None:
+        return busy
     if s.outcome is not None:
         for zone in s.tokens:
             return Lock(zone, "release")

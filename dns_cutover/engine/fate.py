@@ -27,6 +27,7 @@ def applied(s: RunState, event: ev.Applied) -> RunState:
         pending=None,
         burns=(),
         misses=0,
+        moved=0,
         lock_lost=None,
         tokens=_set_token(s.tokens, intent.zone, intent.next),
     )
@@ -56,7 +57,8 @@ def applied(s: RunState, event: ev.Applied) -> RunState:
 def not_applied(s: RunState, event: ev.NotApplied) -> RunState:
     """The pending message was not applied and never will be."""
     tokens = _set_token(s.tokens, s.pending.zone, event.token) if s.pending else s.tokens
-    s = changed(s, pending=None, burns=(), tokens=tokens)
+    moved = s.moved + 1 if event.reason == "moved" else 0
+    s = changed(s, pending=None, burns=(), tokens=tokens, moved=moved, moved_at=event.ts)
     return s if event.reason in ("unreachable", "refused") else changed(s, misses=0)
 
 

@@ -10,6 +10,7 @@ from dns_cutover.engine.state import RunState
 from dns_cutover.engine.watching import may_roll_back, next_probe, watch_held
 
 MISSES_BEFORE_START = 3  # an unreachable provider before the first write ends the run: nothing is at stake yet
+MOVES_AT_ONCE = 4
 PAUSED_LOOK = 60.0  # seconds
 LOCK_LOOK = 30.0  # seconds between looks at a lock that somebody else holds: it may be given back early
 
@@ -67,6 +68,17 @@ def retry_at(s: RunState, now: float) -> float:
     """
     last = s.missed.ts if s.missed else 0.0
     return now if last > now else last + min(30.0, float(2 ** min(s.misses, 5)))
+
+
+def moving(s: RunState, now: float) -> Wait | None:
+    """A zone that changes again and again between reading and writing: a few tries at once, then ever more slowly."""
+    if s.moved <= MOVES_AT_ONCE or s.moved_at > now:
+        return None
+    again = s.moved_at + min(30.0, float(2 ** min(s.moved - MOVES_AT_ONCE, 5)))
+    if now >= again:
+        return None
+    why = "the zone keeps changing between reading and writing"
+    return Wait(again, "provider", why, None, commands(s, "rollback") if s.back is None else ())
 
 
 def missed(s: RunState, now: float, retry: float) -> Action:

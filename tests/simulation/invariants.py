@@ -146,6 +146,8 @@ class Judged(World):
                 pass  # of a message that was about the lock alone nothing is left to see
             case ev.Applied() if event.op not in self.taken:
                 self.problems.append(f"the journal has {event.op} as applied, the server has not")
+            case ev.Applied() if before.pending is not None:
+                self._wholly(before.pending, event)
             case ev.NotApplied() if event.op in self.taken:
                 self.problems.append(f"the journal has {event.op} as not applied ({event.reason}), the server has")
             case ev.RollbackStarted():
@@ -167,6 +169,15 @@ class Judged(World):
             if before.step is not None:
                 self.ended[before.step.id] = self.now
             self.began[step.id] = self.now
+
+    def _wholly(self, intent: ev.Intent, event: ev.Applied) -> None:
+        """What the server ignored of a message is not among what the journal has as applied."""
+        had = self.effects.get(event.op, frozenset())
+        for change in intent.changes:
+            q = (change.key.owner, change.key.rdtype)
+            meant = change.before != change.after and change.key not in event.ignored
+            if meant and q not in had and q not in self.ever_foreign:
+                self.problems.append(f"the journal has {q} of {event.op} as applied, the server ignored it")
 
     def _may_go_back(self, before: RunState, event: ev.RollbackStarted) -> None:
         if event.cause not in BY_ITSELF:

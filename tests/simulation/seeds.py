@@ -131,6 +131,11 @@ class Telling:
         if w.now < w.asleep_until:
             current.due = w.asleep_until
             return
+        if w.now >= w.doom:
+            w.doom = NEVER
+            w.say("killed")
+            self._ends(current, w.rng.choice((0.1, 5.0)))
+            return
         if w.calls + 1 >= w.fuse:
             assert w.calls < MOST_CALLS, "it does not end"
             w.fuse = self._fuse() if w.chaos else MOST_CALLS
@@ -139,7 +144,7 @@ class Telling:
                 self._ends(current, w.rng.choice((0.1, 5.0, 700.0)))
                 return
         others = min((p.due for p in self.processes if p is not current), default=NEVER)
-        w.horizon = min(others, min(self.starts, default=NEVER), w.calm if w.chaos else NEVER)
+        w.horizon = min(others, w.doom, min(self.starts, default=NEVER), w.calm if w.chaos else NEVER)
         w.slept = False
         try:
             current.due = w.now + current.coroutine.send(None)

@@ -14,7 +14,7 @@ from dns_cutover.runbook.model import StepKind
 from tests.simulation import plans, server
 from tests.simulation.invariants import Judged
 from tests.simulation.plans import KEEP, LOCK, STAGES, ZONE
-from tests.simulation.world import Chances, Secondary, Span
+from tests.simulation.world import NEVER, Chances, Secondary, Span
 
 START = 1000.0
 STEERING: tuple[ev.Verb, ...] = ("pause", "resume", "retry", "rollback", "abort", "keep", "confirm", "decline")
@@ -31,6 +31,7 @@ class Story(Judged):
     answers: int = 0  # of the operator
     patience: float = 0.0  # until when the operator waits for what the last one does
     asleep_until: float = 0.0  # the machine is suspended
+    doom: float = NEVER  # when whatever runs there is killed
 
     def foreign_write(self) -> None:
         """Somebody else writes: another value, a longer TTL that may be put back, one value more, something beside it,
@@ -65,8 +66,8 @@ class Story(Judged):
             case "beside" if q[0] != ZONE:
                 there = {t for o, t in self.zone if o == q[0]}
                 if "CNAME" not in there:
-                    self.foreign((q[0], "TXT"), RRset(300, ('"beside"',)))
-                    self.ever_foreign |= {k for k in self.plan.names if k[0] == q[0]}
+                    # Of types that nobody has heard of a message cannot say that they must not be there.
+                    self.foreign((q[0], self.rng.choice(("TXT", "TYPE65280"))), RRset(300, ('"beside"',)))
             case _:
                 self.publish(dict(self.zone))
 
@@ -139,7 +140,7 @@ class Story(Judged):
 
     def jump(self) -> None:
         """Somebody sets the machine's clock, or it stands still: asleep, or as a virtual machine that is moved."""
-        kind = self.rng.choice(("set", "set", "asleep", "frozen"))
+        kind = self.rng.choice(("set", "asleep", "frozen"))
         if kind == "set":
             self.skew = self.rng.choice((-7200.0, -90.0, 0.0, 90.0, 7200.0))
             self.say(f"the machine's clock is off by {self.skew:g} s")
@@ -151,6 +152,8 @@ class Story(Judged):
         if kind == "frozen":
             self.stopped += lasts
             self.skew -= lasts
+            if self.rng.random() < 0.5:
+                self.doom = self.asleep_until + self.rng.uniform(20, 300)
             self.at(self.asleep_until + self.rng.choice((0.0, 0.0, 300.0)), self._set_right)
 
     def _set_right(self) -> None:
@@ -203,6 +206,7 @@ def story(seed: int) -> Story:
         probe_error=some(0.05, 0.5),
         probe_failure=some(0.02, 0.3),
         resolver=some(0.02, 0.3),
+        relapse=rng.choice((0.0, 0.0, 0.0, 0.03)),
         race=rng.choice((0.0, 0.0, 0.1, 0.5)),
     )
     w = Story(rng, plans.variant(name, policy), rng.choice(server.MANNERS), chances, calm)
@@ -229,7 +233,9 @@ def _happenings(w: Story, rng: random.Random, calm: float) -> None:
         for _ in range(rng.choice(counts)):
             w.at(rng.uniform(START, calm), action)
 
-    often((0, 0, 0, 1, 2, 6), w.foreign_write)
+    for _ in range(rng.choice((0, 0, 0, 1, 2, 6))):
+        # Most of them before the first stage: what comes later is seen by fewer.
+        w.at(rng.uniform(START, min(calm, rng.choice((5500.0, 30_000.0)))), w.foreign_write)
     often((0, 0, 1, 4), lambda: w.steer(rng.choice(STEERING)))
     often((0, 0, 1, 2), w.jump)
     often((0, 0, 0, 1, 3), w.rival)

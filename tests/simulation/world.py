@@ -67,6 +67,7 @@ class Chances:
     probe_error: float = 0.0
     probe_failure: float = 0.0
     resolver: float = 0.0  # a cache says something else, or nothing
+    relapse: float = 0.0  # a secondary is found back at an older zone
     race: float = 0.0  # somebody else's write just before one of ours arrives
 
 
@@ -117,6 +118,7 @@ class World:
     only_ours: bool = False  # the outages are those of our way to it: it is there for others
     foreign_keys: set[Question] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)  # operation ids that the server applied
+    effects: dict[str, frozenset[Question]] = field(default_factory=dict)  # what each of them changed
     # one update in particular
     crash_at: int = -1
     fault_at: int = -1
@@ -218,15 +220,16 @@ class World:
             self.judge_write(before, after)
             self.publish(after)
         if rcode == "NOERROR":
-            self._note(spec)
+            self._note(spec, frozenset(q for q in {*before, *after} if before.get(q) != after.get(q)))
         return rcode
 
-    def _note(self, spec: UpdateSpec) -> None:
+    def _note(self, spec: UpdateSpec, changed: frozenset[Question]) -> None:
         """Whose operation was applied: its id is in the lock, or pending while the lock is given back."""
         added = [e for e in spec.edits if (e.owner, e.rdtype) == LOCK and e.kind == "add"]
         token = Token.parse(added[0].values[0].strip('"')) if added else None
         if token is not None:
             self.taken.add(token.op)
+            self.effects[token.op] = changed
         elif any(e.kind == "clear" and (e.owner, e.rdtype) == LOCK for e in spec.edits):
             pending = self.folded.pending if self.folded is not None else None
             if pending is not None and pending.next is None:
@@ -234,6 +237,9 @@ class World:
 
     def foreign_write(self) -> None:
         """Somebody else writes something."""
+
+    def relapse(self) -> None:
+        """A secondary goes back to an older zone."""
 
     # -- what must never happen (invariants.py) -----------------------------------------------------------------
 
@@ -449,6 +455,8 @@ class Lookup:
     async def authoritative(self, keys: Collection[RRsetKey]) -> AuthoritativeRound:
         w = self.w
         await w.point()
+        if w.chance(w.chances.relapse):
+            w.relapse()
         views = []
         for n in range(len(w.secondaries) + 1):
             endpoint = Endpoint(SERVERS[n], f"192.0.2.{n + 1}")

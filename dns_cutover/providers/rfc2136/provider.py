@@ -171,7 +171,7 @@ class Rfc2136Provider:
         if reply.signed and reply.rcode == "NOERROR":
             return await self._read_back(changes, fence)
         if reply.signed and reply.rcode in PREREQUISITE_FAILED:
-            return await self._why_not(changes, fence)
+            return await self._why_not(changes, fence, in_use=reply.rcode == "YXDOMAIN")
         raise failure(self._place, reply, "update", self._now())
 
     async def permission(self, offered: Mapping[RRsetKey, Collection[str]]) -> Permission:
@@ -223,8 +223,11 @@ class Rfc2136Provider:
             )
         raise FenceLost(lock)
 
-    async def _why_not(self, changes: ChangeSet, fence: Fence | None) -> Receipt:
-        """A prerequisite failed. Which one? The lock comes first: without it nothing else is ours to judge."""
+    async def _why_not(self, changes: ChangeSet, fence: Fence | None, *, in_use: bool) -> Receipt:
+        """A prerequisite failed. Which one? The lock comes first: without it nothing else is ours to judge.
+
+        `in_use`: the server says that there is something at a name where nothing should be.
+        """
         found = await self._look(changes)
         if fence is not None:
             given_back = fence.next is None and fence.held is not None and found.lock is None and not changes.changes
@@ -243,10 +246,10 @@ class Rfc2136Provider:
             raise Conflict(differ)
         if changes.soa is not None and found.soa != changes.soa:
             raise ZoneMoved("the zone changed since it was read", "Somebody else updated it; nothing was written.")
-        await self._raise_for_neighbours(changes, fence)
+        await self._raise_for_neighbours(changes, fence, in_use=in_use)
         raise ZoneMoved("the zone changed while it was read", "Somebody else updated it; nothing was written.")
 
-    async def _raise_for_neighbours(self, changes: ChangeSet, fence: Fence | None) -> None:
+    async def _raise_for_neighbours(self, changes: ChangeSet, fence: Fence | None, *, in_use: bool) -> None:
         """Nothing that the message names differs: something else stands at a name that it needs for itself."""
         created = [c for c in changes.changes if c.before is None and c.after is not None]
         names = {self.lock_owner} if fence is not None and fence.held is None else set()
@@ -263,6 +266,15 @@ class Rfc2136Provider:
             for c in created
             if (others := [t for t in there[c.key.owner] if c.key.rdtype == "CNAME" or t == "CNAME"])
         ]
+        alone = [c for c in created if c.key.rdtype == "CNAME"]
+        if in_use and not crowded and alone:
+            # Types that nobody here knows by name: trying again would not move them.
+            raise Conflict(
+                tuple(Mismatch(c.key, "absent, with nothing beside it", None, done=False) for c in alone),
+                f"a record of an unusual type at {alone[0].key.owner} cannot stand beside what is to be created there",
+            )
+        if in_use and not crowded and self.lock_owner in names:
+            raise self._blocked(f"a record of an unusual type at {self.lock_owner} stands in the lock's place")
         if crowded:
             owner, types_there = crowded[0][0].key.owner, ", ".join(crowded[0][1])
             raise Conflict(
