@@ -57,8 +57,8 @@ def applied(s: RunState, event: ev.Applied) -> RunState:
 def not_applied(s: RunState, event: ev.NotApplied) -> RunState:
     """The pending message was not applied and never will be."""
     tokens = _set_token(s.tokens, s.pending.zone, event.token) if s.pending else s.tokens
-    moved = s.moved + 1 if event.reason == "moved" else 0
-    s = changed(s, pending=None, burns=(), tokens=tokens, moved=moved, moved_at=event.ts)
+    s = changed(s, pending=None, burns=(), tokens=tokens)
+    s = changed(s, moved=s.moved + 1, moved_at=event.ts) if event.reason == "moved" else changed(s, moved=0)
     return s if event.reason in ("unreachable", "refused") else changed(s, misses=0)
 
 

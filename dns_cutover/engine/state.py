@@ -40,10 +40,10 @@ class RunState:
     current step became current, `rounds` how many agreeing authoritative rounds it has seen, `looked` when the last
     round was. `dead` is until when caches may hold what was replaced, `serials` from which zone serial on the
     history of an RRset is not yet known, `longer` how long (seconds) caches keep a version of it that had a longer TTL
-    than the plan knew. `moved` messages in a row, the last one at `moved_at`, were not applied because the zone changed after the
-    reading. `left` stays foreign after a rollback; `unproven` says that a step of the way back could not be
-    verified, `ignored` are RRsets that the server did not take back although it took the message. `told` is up to which
-    event each of the runbook's `notify` was told, `changes` what its provider calls the last write to a zone.
+    than the plan knew. `moved` messages in a row, the last one at `moved_at`, were not applied because the zone had
+    changed since it was read. `left` stays foreign after a rollback; `unproven` says that a step of the way back could
+    not be verified, `ignored` are RRsets that the server did not take back although it took the message. `told` is up
+    to which event each of the runbook's `notify` was told, `changes` what its provider calls the last write to a zone.
     """
 
     run_id: str

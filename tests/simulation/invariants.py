@@ -225,6 +225,8 @@ def judge_end(w: Judged, state: RunState) -> list[str]:
         problems.append("the lock was left behind")
     # What was somebody else's for a while is left alone by a rollback at that time.
     theirs = w.ever_foreign if state.outcome == "rollback_failed" else w.foreign_keys
+    if state.outcome == "rollback_failed":
+        theirs = theirs | w.ignoring
     # Beside what is ours, or at a name that an alias and data take from each other.
     pairs = {o for o, t in w.plan.after if any((o, other) in w.plan.after for other in ("CNAME", "A") if other != t)}
     owners = {owner for owner, rdtype in theirs if (owner, rdtype) not in w.plan.after or owner in pairs}
@@ -232,7 +234,7 @@ def judge_end(w: Judged, state: RunState) -> list[str]:
         for q, wanted in expected(w, state):
             if q not in theirs and q[0] not in owners and not _is(w, q, wanted):
                 problems.append(f"{state.outcome}: {q} is {w.zone.get(q)}, not {wanted}")
-    if state.outcome == "rollback_failed" and not w.ever_foreign and not state.unproven and not w.kept:
+    if state.outcome == "rollback_failed" and not (w.ever_foreign or w.ignoring or state.unproven or w.kept):
         problems.append("rollback_failed without a foreign value and without an unreachable server")
     return problems
 

@@ -97,13 +97,6 @@ def no_clock_proof(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(driver.Journal, "prove", lambda self, *readings: False)
 
 
-def no_second_proof(patch: pytest.MonkeyPatch) -> None:
-    """A machine that stood still for a while believes what it counted."""
-    from dns_cutover.clock import SystemClock
-
-    patch.setattr(SystemClock, "disturbed", lambda self: False)
-
-
 def commands_are_strangers(patch: pytest.MonkeyPatch) -> None:
     """What people say meanwhile is written over: the journal has holes where their commands were."""
 
@@ -202,7 +195,6 @@ MUTATIONS: tuple[Patch, ...] = (
     act_before_journal,
     waits_anew,
     no_clock_proof,
-    no_second_proof,
     commands_are_strangers,
     no_finishing,
     early_undo_list,

@@ -139,25 +139,32 @@ class Story(Judged):
         self.append(ev.Command(self.now, verb, by, subject))
 
     def jump(self) -> None:
-        """Somebody sets the machine's clock, or it stands still: asleep, or as a virtual machine that is moved."""
-        kind = self.rng.choice(("set", "asleep", "frozen"))
-        if kind == "set":
-            self.skew = self.rng.choice((-7200.0, -90.0, 0.0, 90.0, 7200.0))
-            self.say(f"the machine's clock is off by {self.skew:g} s")
-            return
+        """Somebody sets the machine's clock, or it sleeps, or it is a virtual one that is moved."""
+        match self.rng.choice(("set", "asleep", "frozen")):
+            case "set":
+                self.skew = self.rng.choice((-7200.0, -90.0, 0.0, 90.0, 7200.0))
+                self.say(f"the machine's clock is off by {self.skew:g} s")
+            case "asleep":
+                self._stop("asleep", self.rng.choice((20.0, 400.0, 5000.0)))
+            case _:
+                self.freeze()
+
+    def freeze(self) -> None:
+        """Both clocks stand still, and the wall clock is set right on waking, as hypervisors do. (If it were not,
+        nothing on the machine could tell.)"""
         lasts = self.rng.choice((20.0, 400.0, 5000.0))
-        self.say(f"the machine is {kind} for {lasts:g} s")
+        self._stop("frozen", lasts)
+        self.stopped += lasts
+        self.skew -= lasts
+        right = self.skew + lasts
+        self.at(self.asleep_until, lambda: setattr(self, "skew", right))
+        if self.rng.random() < 0.5:
+            self.doom = self.asleep_until + self.rng.uniform(20, 300)
+
+    def _stop(self, how: str, lasts: float) -> None:
+        self.say(f"the machine is {how} for {lasts:g} s")
         self.asleep_until = self.now + lasts
         self.horizon = 0.0
-        if kind == "frozen":
-            self.stopped += lasts
-            self.skew -= lasts
-            if self.rng.random() < 0.5:
-                self.doom = self.asleep_until + self.rng.uniform(20, 300)
-            self.at(self.asleep_until + self.rng.choice((0.0, 0.0, 300.0)), self._set_right)
-
-    def _set_right(self) -> None:
-        self.skew = 0.0
 
     def operate(self) -> None:
         """Everything is well again; a person answers what stands: at first by going on, then by going back."""
@@ -206,6 +213,7 @@ def story(seed: int) -> Story:
         probe_error=some(0.05, 0.5),
         probe_failure=some(0.02, 0.3),
         resolver=some(0.02, 0.3),
+        freeze=rng.choice((0.0, 0.0, 0.0, 0.0, 0.02)),
         relapse=rng.choice((0.0, 0.0, 0.0, 0.03)),
         race=rng.choice((0.0, 0.0, 0.1, 0.5)),
     )
@@ -222,6 +230,9 @@ def story(seed: int) -> Story:
         w.outages, w.only_ours = _spans(rng, calm, 3, 300), rng.random() < 0.5
     if rng.random() < 0.35:
         w.failing = [(rng.uniform(START, 7000), rng.choice((4000.0, 7000.0, 1e9)))]
+    if rng.random() < 0.06:
+        owner = rng.choice(w.plan.names)[0]  # all of a name: an alias and data take each other's place
+        w.ignoring = frozenset(q for q in w.plan.names if q[0] == owner)
     if rng.random() < 0.1:
         w.old_failing = _spans(rng, calm, 2, 1000)
     _happenings(w, rng, calm)

@@ -23,7 +23,7 @@ from dns_cutover.runbook.model import StepKind
 from tests.simulation.invariants import Judged
 from tests.simulation.plans import AFTER, BASE, LOCK, MAIL, NAMES, PLAN, ZONE, runbook, variant_of
 from tests.simulation.play import begin, play
-from tests.simulation.world import Fault, Prober
+from tests.simulation.world import Fault, MachineClock, Prober, Secondary
 
 
 def World(**fields: Any) -> Judged:
@@ -341,3 +341,29 @@ def test_a_longer_ttl_is_taken_in_where_a_runbook_made_by_hand_has_no_preflight(
     after = evolve(state, ev.Extended(2.0, book.steps[at].id, key, 3600, 3662.0, 2))
     assert after.i == at
     assert after.dead[key] == 3662.0
+
+
+@pytest.mark.parametrize("believes", [False, True], ids=["asks again", "believes"])
+def test_what_a_machine_saw_after_it_was_moved_does_not_count_as_seen_earlier(believes, monkeypatch):
+    """A virtual machine stands still while a secondary is late, goes on, and dies; the next one has the right time.
+    By the time that the first one counted, the wait for the old TTL would be over.
+    """
+    if believes:
+        monkeypatch.setattr(MachineClock, "disturbed", lambda self: False)
+    w = World(secondaries=[Secondary(3700.0)])
+    begin(w)
+    w.horizon = 0.0
+    go_on(w, "p1", lambda s: s.step.id == "one/lower_ttl/converge" and stands_still(w, s))
+    go_on(w, "p3", lambda s: s.final)
+    assert bool(w.problems) is believes
+
+
+def stands_still(w: Judged, s: RunState) -> bool:
+    """Both clocks stop once, and the wall clock is set right on waking. Whether the process dies then: it has seen
+    all servers agree twice.
+    """
+    if s.trouble and not w.stopped:
+        w.stopped = 3750.0
+        w.advance(w.stopped)
+        w.secondaries[0].lag = 1.0
+    return s.rounds == 2

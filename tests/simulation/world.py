@@ -67,6 +67,7 @@ class Chances:
     probe_error: float = 0.0
     probe_failure: float = 0.0
     resolver: float = 0.0  # a cache says something else, or nothing
+    freeze: float = 0.0  # the machine stands still while it looks
     relapse: float = 0.0  # a secondary is found back at an older zone
     race: float = 0.0  # somebody else's write just before one of ours arrives
 
@@ -116,6 +117,7 @@ class World:
     ixfr: bool = True  # whether the server tells what was published before
     outages: list[Span] = field(default_factory=list)  # the primary does not answer
     only_ours: bool = False  # the outages are those of our way to it: it is there for others
+    ignoring: frozenset[Question] = frozenset()  # what the server silently leaves as it is, while chaos lasts
     foreign_keys: set[Question] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)  # operation ids that the server applied
     effects: dict[str, frozenset[Question]] = field(default_factory=dict)  # what each of them changed
@@ -216,6 +218,9 @@ class World:
         """The server takes a message, or refuses it."""
         before = self.zone
         rcode, after = server.process(before, ZONE, spec, self.manner)
+        if self.ignoring and self.chaos and after is not before:
+            after = {q: r for q, r in after.items() if q not in self.ignoring}
+            after |= {q: before[q] for q in self.ignoring if q in before}
         if after is not before:
             self.judge_write(before, after)
             self.publish(after)
@@ -237,6 +242,9 @@ class World:
 
     def foreign_write(self) -> None:
         """Somebody else writes something."""
+
+    def freeze(self) -> None:
+        """The machine stands still for a while."""
 
     def relapse(self) -> None:
         """A secondary goes back to an older zone."""
@@ -457,6 +465,9 @@ class Lookup:
         await w.point()
         if w.chance(w.chances.relapse):
             w.relapse()
+        if w.chance(w.chances.freeze):
+            w.freeze()
+            await w.point()
         views = []
         for n in range(len(w.secondaries) + 1):
             endpoint = Endpoint(SERVERS[n], f"192.0.2.{n + 1}")

@@ -547,3 +547,16 @@ def test_a_bake_ends_when_every_probe_passes() -> None:
         done(baking(other, probed={other.name: NOW + 295}), "baked", NOW + 300)
     both = baking(HEALTH, replace(HEALTH, name="q"), probed={"p": NOW + 295, "q": NOW + 299}, gates={"q": passed()})
     assert isinstance(decide(both, NOW + 300), Wait)
+
+
+def test_a_zone_that_keeps_moving_is_tried_ever_more_slowly() -> None:
+    s = at("one/apply", moved=4, moved_at=NOW, tokens=LOCKED)
+    assert decide(s, NOW) == Write(s.step, undo=False)
+    why = "the zone keeps changing between reading and writing"
+    assert decide(replace(s, moved=5), NOW) == Wait(NOW + 2, "provider", why, None, ROLLBACK)
+    assert decide(replace(s, moved=5), NOW + 2) == Write(s.step, undo=False)
+    assert decide(replace(s, moved=5, moved_at=NOW + 1), NOW) == Write(s.step, undo=False)
+    assert decide(replace(s, moved=99), NOW).until == NOW + 30
+    assert decide(replace(s, moved=5, back=(s.step,)), NOW) == Wait(NOW + 2, "provider", why, None, ())
+    asked = ev.Command(NOW, "rollback", "me")
+    assert isinstance(decide(replace(s, moved=5, asked=asked), NOW), Emit)

@@ -203,7 +203,7 @@ def test_the_fate_of_a_message_of_another_step_moves_no_step() -> None:
 def test_a_fate_without_a_message_is_none() -> None:
     becomes(at("one/apply", misses=2), applied())
     s = at("one/apply", misses=2, burns=(token(),), tokens=mapping(default=token()))
-    becomes(s, ev.NotApplied(NOW, "one/apply", "op2", None, "moved"), burns=(), misses=0)
+    becomes(s, ev.NotApplied(NOW, "one/apply", "op2", None, "moved"), burns=(), misses=0, moved=1, moved_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -211,9 +211,12 @@ def test_a_fate_without_a_message_is_none() -> None:
 )
 def test_a_message_was_not_applied(reason: Any, misses: int) -> None:
     s = at("one/apply", pending=intent(), burns=(token(),), misses=2, tokens=mapping(default=token(), other=token()))
+    s = replace(s, moved=3, moved_at=NOW - 9)
     event = ev.NotApplied(NOW, "one/apply", "op2", token(n=3), reason)
-    becomes(s, event, pending=None, burns=(), misses=misses, tokens={"default": token(n=3), "other": token()})
-    becomes(s, replace(event, token=None), pending=None, burns=(), misses=misses, tokens={"other": token()})
+    after: dict[str, Any] = {"pending": None, "burns": (), "misses": misses}
+    after |= {"moved": 4, "moved_at": NOW} if reason == "moved" else {"moved": 0}
+    becomes(s, event, **after, tokens={"default": token(n=3), "other": token()})
+    becomes(s, replace(event, token=None), **after, tokens={"other": token()})
 
 
 # -- locks ------------------------------------------------------------------------------------------------------------

@@ -535,6 +535,22 @@ def test_what_cannot_stand_together_is_a_conflict(owner: str, rdtype: str, value
     assert [m.key for m in caught.value.mismatches] == [key(owner, rdtype)]
 
 
+def test_a_record_of_a_type_that_nobody_knows_is_a_conflict_and_not_a_zone_that_moved() -> None:
+    """Trying again would not move it. In the simulation seed 888 tried for ever."""
+    scene = Scene()
+    scene.server.foreign(f"new.{ZONE}", "TYPE65280", RRset(60, ("\\# 1 00",)))
+    with pytest.raises(Conflict, match="unusual type at new") as caught:
+        scene.send(Change(key("new", "CNAME"), None, RRset(60, ("x.",))))
+    assert [m.key for m in caught.value.mismatches] == [key("new", "CNAME")]
+
+
+def test_a_record_of_a_type_that_nobody_knows_stands_in_the_lock_s_place() -> None:
+    scene = Scene(fence=Fence(None, token()))
+    scene.server.foreign(f"_dns-cutover.{ZONE}", "TYPE65280", RRset(60, ("\\# 1 00",)))
+    with pytest.raises(Refused, match="stands in the lock's place"):
+        scene.send(scene.change, soa=scene.soa)
+
+
 def test_not_being_able_to_look_at_the_neighbours_leaves_the_fate_open() -> None:
     scene = Scene(fence=Fence(None, token()))
     scene.server.reply = UpdateReply("YXDOMAIN")
