@@ -37,6 +37,7 @@ FAMILIES = (
     "ttl",
     "ttl_live",
     "views",
+    "waiting",
     "way_back",
     "web",
     "web_certificates",

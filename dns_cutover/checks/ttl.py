@@ -13,7 +13,7 @@ from dns_cutover.plan.places import Path
 from dns_cutover.records import Edit, RRset, SetEdit, ValueEdit
 from dns_cutover.runbook.model import StepKind
 from dns_cutover.runbook.timeline import Moment, timeline
-from dns_cutover.runbook.window import window_opens
+from dns_cutover.runbook.window import may_start
 from dns_cutover.timing.lifetime import CachePolicy, lifetime
 from dns_cutover.timing.words import bound, duration
 
@@ -48,8 +48,11 @@ def policy(subject: Subject, stage: Stage | None = None) -> CachePolicy:
 def course(subject: Subject) -> tuple[Moment, ...]:
     """The earliest course of a run that starts now, in seconds UTC; nothing where no runbook could be made."""
     now = subject.now
-    moments = timeline(subject.book, now) if subject.book is not None else ()
-    return tuple(Moment(m.step, now + m.start, now + m.end) for m in moments)
+    try:
+        moments = timeline(subject.book, now) if subject.book is not None else ()
+    except ValueError:
+        return ()  # a stage never fits into its window: DC313 and DC161 say so
+    return tuple(Moment(m.step, now + m.start, now + m.end, m.skipped) for m in moments)
 
 
 def stage_numbers(subject: Subject) -> dict[str, int]:
@@ -70,15 +73,15 @@ def clock(at: float, timezone: str) -> str:
 @check(
     "DC301",
     "warning",
-    "the wait for the old TTL ends after the window has closed",
-    why="TTLs are low for all that time, which costs lookups and gains nothing.",
-    hint="start later, so that the wait ends when the window opens",
+    "the old TTL keeps the stage out of a window",
+    why="The stage waits for a later window, although one is open before.",
+    hint="start the run earlier, or lower the TTL some days before it",
     source="RFC 1034 section 3.6; DESIGN section 5",
     needs="live",
     fires=Example(
         _switch("    window: {days: mon-thu, from: '09:00', to: '16:00', timezone: UTC}\n"),
         zone="www 172800 IN A 192.0.2.10\n",
-        note="Looked at on a Tuesday: 48 hours later the window of Thursday is closed until Monday.",
+        note="Looked at on a Wednesday: 48 hours later the window of Thursday is closed until Monday.",
         facts={"now": 1773244800.0},
     ),
     silent=Example(
@@ -88,31 +91,27 @@ def clock(at: float, timezone: str) -> str:
     ),
 )
 def window_missed(subject: Subject) -> Iterator[Spot]:
-    """A stage may start once its old TTL is dead, and only within its window. Where the wait for the TTL passes the
-    window that would have been open without it, and the next one is more than a day away, the run stands with low TTLs
-    over a weekend. A later start gets to the same window.
+    """A stage may start once its old TTL is dead, and only within its window. TTLs are lowered so that the wait for the
+    old TTL ends when a window opens; the first windows may be too early for that, and the stage then waits for days
+    that nobody planned.
     """
     if subject.book is None:
         return
-    numbers, wait = stage_numbers(subject), None
+    numbers = stage_numbers(subject)
     for m in course(subject):
-        if m.step.kind is StepKind.APPLY:
-            wait = None  # a later stage does not stand behind the wait itself
-        elif m.step.kind is StepKind.WAIT_TTL:
-            wait = m if m.end > m.start else None
         w = m.step.window
-        if w is None or wait is None:
+        if w is None or not m.step.lead or m.skipped:
             continue
-        gap = m.end - m.start
-        if gap <= DAY or window_opens(w, wait.start) >= m.end:
+        first = may_start(w, subject.book.freezes, subject.book.stage(m.step.stage).needs, m.start)
+        ready, starts = m.start + m.step.lead, m.end + m.step.lead
+        if starts - ready <= DAY or first >= ready:
             continue
         zone = w.timezone
         yield Spot(
             ("stages", numbers[m.step.stage], "window"),
-            f"the wait of {bound(wait.end - wait.start)} for the old TTL ends {clock(m.start, zone)}, after the "
-            f"window has closed; the stage waits until {clock(m.end, zone)} ({zone})",
-            f"start the run {clock(subject.now + gap, zone)}: the wait then ends when the window opens",
-            m.step.stage,
+            f"the old TTL must be lowered {bound(m.step.lead)} before stage {m.step.stage}, which is too late for "
+            f"{clock(first, zone)}: the stage waits until {clock(starts, zone)} ({zone})",
+            stage=m.step.stage,
         )
 
 

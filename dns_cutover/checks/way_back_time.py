@@ -8,11 +8,10 @@ from datetime import datetime
 
 from dns_cutover.checks.interface import Example, Spot, Subject, check
 from dns_cutover.checks.moves import additive, by_stage, decides
-from dns_cutover.checks.ttl import first_late
+from dns_cutover.checks.ttl import course, first_late
 from dns_cutover.plan.models import Plan, Stage
 from dns_cutover.plan.types import as_written
 from dns_cutover.runbook.model import Exposure, StepKind
-from dns_cutover.runbook.timeline import timeline
 
 _ZONE = "www 3600 IN A 192.0.2.10\n"
 _PROBE = "{type: http, name: green, url: https://www.example.test/, address: 192.0.2.20}"
@@ -186,8 +185,9 @@ def too_early_live(subject: Subject) -> Iterator[Spot]:
     until = policy.until.timestamp()
     if until < subject.now + _by_plan(subject.loaded.plan)[0]:
         return  # DC806 says so
-    ends = {m.step.stage: m.end for m in timeline(subject.book, subject.now) if m.step.kind is StepKind.BAKE}
-    needed = [(ends[stage.name] + max(x.undo_s for x in xs), stage.name) for _, stage, xs in _exposures(subject)]
+    ends = {m.step.stage: m.end - subject.now for m in course(subject) if m.step.kind is StepKind.BAKE}
+    after = [(stage.name, max(x.undo_s for x in xs)) for _, stage, xs in _exposures(subject) if stage.name in ends]
+    needed = [(ends[name] + undo, name) for name, undo in after]
     longest, last = max(needed, default=(0.0, ""))
     if subject.now + longest > until:
         yield _too_early(subject, policy.until, longest, last)

@@ -15,6 +15,7 @@ from dns_cutover import __version__
 from dns_cutover.cli import (
     check,
     checks,
+    confirm,
     demo,
     events,
     export,
@@ -52,6 +53,7 @@ VERBS = (
     status,
     events,
     report,
+    confirm,
     steer,
     unlock,
     runs,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
 import sys
 from pathlib import Path
@@ -50,6 +49,7 @@ async def _run(
     from dns_cutover.assembly import Setting, examine, ports, preflight, senders
     from dns_cutover.cli.common import print_findings
     from dns_cutover.cli.driving import drive_run, session
+    from dns_cutover.cli.origin import person
     from dns_cutover.cli.outlets import open_events
     from dns_cutover.cli.reserving import refuse_overlap
     from dns_cutover.cli.runbook_file import is_runbook
@@ -81,17 +81,10 @@ async def _run(
     senders(book, setting, allow_commands=allow_commands)
     await preflight(book, wired.providers)
     out = open_events(events)
-    state = await create(run_id, Created(setting.clock.now(), runbook_json(book), sha256, _person()), wired)
+    state = await create(run_id, Created(setting.clock.now(), runbook_json(book), sha256, person()), wired)
     sys.stderr.write(f"run {run_id}   dns-cutover status {run_id}\n")
     with session(out, allow_commands=allow_commands, scripts=options.scripts) as one:
         return await drive_run(state, store, setting, one, wait=wait)
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 async def _from_runbook(source: Path, setting: Setting, store: Store) -> Runbook:

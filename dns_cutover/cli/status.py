@@ -96,7 +96,7 @@ async def show(store: Store, run: str | None, output: Format, full: bool) -> Non
         action = decide(s, now)
         rows.append((s, action if isinstance(action, Wait) else None))
     if output is Format.JSON:
-        documents = [status_document(s, w) for s, w in rows]
+        documents = [status_document(s, w, now) for s, w in rows]
         print_json(documents[0] if run is not None else {"schema": LIST_SCHEMA, "runs": documents})
         return
     if run is None:

@@ -55,7 +55,7 @@ async def _tick(entry: RunEntry, store: Store, one: Session) -> int:
     from dns_cutover.engine.actions import Wait
     from dns_cutover.engine.decide import decide
     from dns_cutover.engine.driver import TakenOver, load_events
-    from dns_cutover.engine.events import Finished, Told
+    from dns_cutover.engine.events import Finished, Reopened, Told
     from dns_cutover.engine.fold import fold
     from dns_cutover.engine.journal import from_envelope
 
@@ -64,7 +64,8 @@ async def _tick(entry: RunEntry, store: Store, one: Session) -> int:
     if entry.length > SHORT:
         # A run that is over is told from its end: journals of past runs are many, and long.
         tail = [from_envelope(e) for e in await store.load(entry.run_id, entry.length - TAIL)]
-        over = any(isinstance(e, Finished) for e in tail)
+        ends = [e for e in tail if isinstance(e, Finished | Reopened)]
+        over = bool(ends) and isinstance(ends[-1], Finished)
         if over and (now - entry.updated > _DAY or any(isinstance(e, Told) for e in tail)):
             return 0
     past = await load_events(entry.run_id, store)

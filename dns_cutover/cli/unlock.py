@@ -57,7 +57,7 @@ def unlock(
 async def _of_run(store: Store, run: str, lock_id: str, yes: bool, by: str | None) -> int:
     from dns_cutover.assembly import Setting, locks
     from dns_cutover.cli.find import find_run
-    from dns_cutover.cli.run import _person
+    from dns_cutover.cli.origin import person
     from dns_cutover.engine.driver import UnknownRun, append_command
 
     try:
@@ -73,7 +73,7 @@ async def _of_run(store: Store, run: str, lock_id: str, yes: bool, by: str | Non
         raise _another(lock, f"it is not run {state.run_id}'s")
     last = await store.last(state.run_id)
     _sure(yes, lock, 0.0 if last is None or state.final else last.ts)
-    await append_command(state, store, "unlock", by or _person(), lock_id, setting.clock.now())
+    await append_command(state, store, "unlock", by or person(), lock_id, setting.clock.now())
     await _remove(lock)
     await _outlast(state, lock, setting)
     return 0

@@ -19,16 +19,15 @@ from dns_cutover.engine.actions import (
     Wait,
     Write,
 )
-from dns_cutover.engine.holding import PAUSED_LOOK, asked, commands, give_up, held, lock_lost, missed, moving, retry_at
+from dns_cutover.engine.holding import asked, commands, give_up, held, lock_lost, missed, moving, retry_at
+from dns_cutover.engine.starting import confirm, declined, elsewhere, may_not_start, shut
 from dns_cutover.engine.state import RunState
 from dns_cutover.engine.watching import fail, last_detail, next_probe, watch
 from dns_cutover.probes.gate import GateState, gate_verdict
 from dns_cutover.runbook.model import Step, StepKind
-from dns_cutover.runbook.window import window_opens
 
 LOOK_AGAIN = 2.0  # seconds between rounds while servers disagree: a transfer takes milliseconds to seconds
 AT_LEAST = 0.5  # seconds between two rounds of questions to resolvers, whatever they said
-PROOF_LOOK = 30.0  # seconds between looks of a probe that proves a confirmation: it may take a day
 LONG_AGO = 0.0  # seconds UTC: what nobody cached is dead
 PREFLIGHT_PATIENCE = 60.0  # seconds in which a late secondary may still catch up before a stage
 
@@ -70,7 +69,7 @@ def _ending(s: RunState) -> tuple[ev.Outcome, str]:
     if s.left or s.unproven:
         return "rollback_failed", "not everything could be taken back" if s.left else "it could not be verified"
     cause = s.cause
-    if cause is not None and cause.cause == "confirm":
+    if cause is not None and (cause.cause == "confirm" or (cause.cause == "timeout" and not s.done)):
         return "declined", cause.why
     if not s.done:
         return "aborted", cause.why if cause else ""
@@ -78,6 +77,8 @@ def _ending(s: RunState) -> tuple[ev.Outcome, str]:
 
 
 def _step(s: RunState, step: Step, now: float) -> Action:
+    if s.back is None and (skip := elsewhere(s, step, now)) is not None:
+        return skip
     match step.kind:
         case StepKind.LOWER_TTL | StepKind.APPLY | StepKind.RESTORE_TTL:
             return _write(s, step, now)
@@ -88,7 +89,7 @@ def _step(s: RunState, step: Step, now: float) -> Action:
         case StepKind.WAIT:
             return _wait(s, step, now)
         case StepKind.CONFIRM:
-            return _confirm(s, step, now)
+            return _release_or(s, confirm(s, step, now), now)
         case StepKind.WINDOW:
             return _window(s, step, now)
         case StepKind.PREFLIGHT:
@@ -108,26 +109,20 @@ def _write(s: RunState, step: Step, now: float) -> Action:
             return _look_before(s, step, now)
         dead = max(s.dead.get(e.key, now) for e in step.edits)
         if now < dead:
-            return _release_or(s, Wait(dead, "ttl", "caches may still hold a version with a longer TTL", dead), now)
-        shut = _window_shut(s, step, now)
-        if shut is not None:
-            return shut
+            why = "caches may still hold a version with a longer TTL"
+            return _release_or(s, Wait(dead, "ttl", why, dead, commands(s, "rollback", "abort --keep")), now)
+        held = may_not_start(s, step, now)
+        if held is not None:
+            return _release_or(s, held, now)
     if step.zone not in s.tokens:
         return Lock(step.zone, "acquire")
     return Write(step, undo=s.back is not None)
 
 
-def _window_shut(s: RunState, step: Step, now: float) -> Wait | None:
-    """Whatever held the run since its window opened: the stage's first message waits for an open window."""
-    begun = any(w.stage == step.stage and w.kind is StepKind.APPLY for w in s.done)
-    window = next((x.window for x in s.book.steps if x.stage == step.stage and x.window is not None), None)
-    if begun or window is None or (opens := window_opens(window, now)) <= now:
-        return None
-    return Wait(opens, "window", f"the window of stage {step.stage} has closed meanwhile", opens)
-
-
-def _release_or(s: RunState, wait: Wait, now: float) -> Action:
+def _release_or(s: RunState, wait: Action, now: float) -> Action:
     """A long wait must not keep other teams out of the zone."""
+    if not isinstance(wait, Wait):
+        return wait
     if (wait.deadline is None or wait.deadline - now > s.book.grace) and s.exposed_since is None:
         for zone in s.tokens:
             return Lock(zone, "release")
@@ -149,47 +144,24 @@ def _wait_ttl(s: RunState, step: Step, now: float) -> Action:
     if now >= dead:
         return Emit(ev.StepDone(now, step.id, "every cached answer of the old version is dead"))
     why = f"caches may still hold old answers ({_slowest(s, step)})"
-    return _release_or(s, Wait(dead, "ttl", why, dead), now)
+    out = commands(s, "rollback", "abort --keep") if s.back is None else ()
+    return _release_or(s, Wait(dead, "ttl", why, dead, out), now)
 
 
 def _wait(s: RunState, step: Step, now: float) -> Action:
     end = s.stage_ended + step.seconds
     if now >= end:
         return Emit(ev.StepDone(now, step.id, "the plan's pause is over"))
-    return _release_or(s, Wait(end, "wait", f"stage {step.stage} waits as the plan says", end), now)
-
-
-def _confirm(s: RunState, step: Step, now: float) -> Action:
-    item = step.confirm
-    if item is None or item.id in s.confirmed:
-        return Emit(ev.StepDone(now, step.id, "confirmed"))
-    if s.declined == item.id:
-        return fail(s, now, "confirm", f"{item.who} declined {item.id}")
-    end = s.since + item.timeout if item.timeout is not None else None
-    if end is not None and now >= end:
-        return fail(s, now, "confirm", f"{item.who} did not confirm {item.id} in time")
-    again, why = now + PAUSED_LOOK, f"{item.who} has not confirmed {item.id} yet"
-    for spec in step.probes:
-        gate = s.gates.get(spec.name, GateState())
-        if gate.consecutive_successes >= max(1, spec.consecutive_successes):
-            return Emit(ev.StepDone(now, step.id, f"proved by {spec.name}"))
-        again = next_probe(s, spec, now)
-        if gate.last is not None:
-            again = max(again, s.probed.get(spec.name, s.since) + PROOF_LOOK)
-        if now >= again:
-            return Probe(step, (spec,))
-        why = f"{spec.name} does not prove {item.id} yet: {last_detail(s, spec)}"
-    unblock = ((f"dns-cutover confirm {s.run_id} {item.id} --by NAME", item.says),)
-    return _release_or(s, Wait(min(again, end or math.inf), "confirm", why, end, unblock), now)
+    why = f"stage {step.stage} waits as the plan says"
+    return _release_or(s, Wait(end, "wait", why, end, commands(s, "rollback", "abort --keep")), now)
 
 
 def _window(s: RunState, step: Step, now: float) -> Action:
-    if step.window is None:
-        return Emit(ev.StepDone(now, step.id, "no window"))
-    opens = window_opens(step.window, now)
-    if opens <= now:
-        return Emit(ev.StepDone(now, step.id, "the window is open"))
-    return _release_or(s, Wait(opens, "window", f"the window of stage {step.stage} is closed", opens), now)
+    held = declined(s, step, now) or shut(s, step, now)
+    if held is None:
+        proof = "TTLs are lowered now" if step.lead else "the window is open" if step.window else "nothing is frozen"
+        return Emit(ev.StepDone(now, step.id, proof))
+    return _release_or(s, held, now)
 
 
 def _preflight(s: RunState, step: Step, now: float) -> Action:

@@ -286,10 +286,23 @@ async def load_events(run_id: str, store: Store) -> tuple[ev.Event, ...]:
     return tuple(from_envelope(e) for e in await store.load(run_id))
 
 
-async def append_command(state: RunState, store: Store, verb: ev.Verb, by: str, subject: str, now: float) -> RunState:
+async def append_command(
+    state: RunState,
+    store: Store,
+    verb: ev.Verb,
+    by: str,
+    subject: str,
+    now: float,
+    *,
+    runbook: str = "",
+    stage: str = "",
+    host: str = "",
+    user: str = "",
+    origin: str = "",
+) -> RunState:
     """Append a command from any process; whoever drives the run takes it in. Raises Unavailable."""
     while True:
-        event = ev.Command(now, verb, by, subject)
+        event = ev.Command(now, verb, by, subject, runbook, host, user, origin, stage)
         if await store.append([to_envelope(state.run_id, state.seq, event)]):
             return evolve(state, event)
         state = fold(state.run_id, await load_events(state.run_id, store))
@@ -304,3 +317,10 @@ async def append_told(run_id: str, store: Store, seq: int, told: Sequence[ev.Tol
         if await store.append([to_envelope(run_id, seq + n, e) for n, e in enumerate(told)]):
             return seq + len(told)
         seq += len(await store.load(run_id, seq))
+
+
+async def reopen(state: RunState, store: Store, event: ev.Reopened) -> RunState:
+    """Begin to take back a run that is over. Whoever was first does it. Raises Unavailable, LockHeld."""
+    if not await store.append([to_envelope(state.run_id, state.seq, event)]):
+        raise LockHeld(f"somebody else takes back run {state.run_id} already")
+    return evolve(state, event)

@@ -16,7 +16,9 @@ from dns_cutover.providers.interface import Token
 from dns_cutover.records import Change, RRset, RRsetKey
 
 SCHEMA = "1.0"
-Verb = Literal["pause", "resume", "abort", "keep", "retry", "rollback", "confirm", "decline", "unlock"]
+Verb = Literal[
+    "pause", "resume", "abort", "keep", "retry", "rollback", "confirm", "decline", "undone", "waive", "unlock"
+]
 Outcome = Literal[
     "succeeded", "rolled_back", "rollback_failed", "aborted", "conflict", "refused", "unreachable", "locked", "declined"
 ]
@@ -245,30 +247,54 @@ class Held:
 
     ts: float
     step: str
-    kind: Literal["paused", "conflict", "violators", "unreachable", "way_back", "committed", "refused", "lock"]
+    kind: Literal[
+        "paused",
+        "conflict",
+        "violators",
+        "unreachable",
+        "way_back",
+        "committed",
+        "refused",
+        "lock",
+        "until",
+        "window",
+        "confirm",
+    ]
     why: str
     type: Literal["held"] = "held"
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackStarted:
-    """From here on the run goes back. `cause` says which kind of thing asked for it."""
+    """From here on the run goes back. `cause` says which kind of thing asked for it; `stage`: down to that one only."""
 
     ts: float
     step: str
-    cause: Literal["probe", "deadline", "violators", "command", "confirm", "ignored", "inconclusive", "unchanged"]
+    cause: Literal[
+        "probe", "deadline", "violators", "command", "confirm", "ignored", "inconclusive", "unchanged", "timeout"
+    ]
     why: str
+    stage: str = ""
     type: Literal["rollback_started"] = "rollback_started"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Somebody steers the run, from any process."""
+    """Somebody steers the run, from any process.
+
+    `runbook` is the hash of what they confirmed. `host`, `user` and `origin` ("terminal", "ci", "none") say from where.
+    `stage`: a rollback goes back to before it, and no further.
+    """
 
     ts: float
     verb: Verb
     by: str
     subject: str = ""
+    runbook: str = ""
+    host: str = ""
+    user: str = ""
+    origin: str = ""
+    stage: str = ""
     type: Literal["command"] = "command"
 
 
@@ -298,11 +324,24 @@ class Finishing:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event."""
+    """The last event, unless the run is taken back afterwards."""
 
     ts: float
     outcome: Outcome
     type: Literal["finished"] = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """A run that succeeded is taken back after all, by command and within its time."""
+
+    ts: float
+    by: str
+    stage: str = ""
+    host: str = ""
+    user: str = ""
+    origin: str = ""
+    type: Literal["reopened"] = "reopened"
 
 
 Event: TypeAlias = (
@@ -327,5 +366,6 @@ Event: TypeAlias = (
     | Told
     | Finishing
     | Finished
+    | Reopened
 )
 AnyEvent = Annotated[Event, Field(discriminator="type")]

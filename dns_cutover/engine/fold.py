@@ -89,7 +89,7 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
             heard = s.asked is not None and s.asked.subject == "ignored"
             return changed(s, hold=event, asked=None if heard else s.asked)
         case ev.RollbackStarted():
-            back = way_back(s.book, s.done, s.i)
+            back = way_back(s.book, s.done, s.i, stage=event.stage)
             return changed(
                 s,
                 back=back,
@@ -113,6 +113,11 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
         case ev.Finishing():
             return changed(s, outcome=event.outcome, why=event.why, hold=None)
         case ev.Finished():
-            return changed(s, outcome=event.outcome, final=True, tokens=NO_TOKENS)
+            return changed(s, outcome=event.outcome, final=True, tokens=NO_TOKENS, ended=event.ts)
+        case ev.Reopened():
+            if not s.final or s.outcome != "succeeded":
+                return s
+            asked = ev.Command(event.ts, "rollback", event.by, stage=event.stage)
+            return changed(s, outcome=None, why="", final=False, asked=asked, since=event.ts, misses=0, lock_lost=None)
         case _:
             assert_never(event)

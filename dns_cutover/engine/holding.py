@@ -41,7 +41,7 @@ def held(s: RunState, hold: ev.Held, now: float) -> Action:
     end, watching = None, s.exposed_since is not None and hold.kind in ("violators", "unreachable", "paused", "lock")
     if watching and step is not None:
         end = hold.ts + s.book.rollback.max_pause
-        undecided = step.gate.on_inconclusive == "rollback" and may_roll_back(s)[0]
+        undecided = step.gate.on_inconclusive == "rollback" and may_roll_back(s, now)[0]
         if now >= end and undecided:
             return Emit(ev.RollbackStarted(now, step.id, "inconclusive", f"{hold.why}; nobody decided in time"))
         if not undecided:
@@ -102,11 +102,11 @@ def asked(s: RunState, command: ev.Command, now: float) -> Action:
         return Emit(ev.Finishing(now, outcome, f"ended by {command.by}; the records stay as they are"))
     step = s.step.id if s.step else ""
     if command.subject == "ignored":
-        allowed, reason = may_roll_back(s)
+        allowed, reason = may_roll_back(s, now)
         if not allowed:
             return Emit(ev.Held(now, step, "committed", f"{command.by}; {reason}"))
         return Emit(ev.RollbackStarted(now, step, "ignored", command.by))
-    return Emit(ev.RollbackStarted(now, step, "command", f"asked for by {command.by}"))
+    return Emit(ev.RollbackStarted(now, step, "command", f"asked for by {command.by}", command.stage))
 
 
 def give_up(s: RunState, now: float) -> Action | None:

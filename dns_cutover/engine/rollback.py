@@ -54,9 +54,14 @@ def kept(book: Runbook, applied: Iterable[Written]) -> Callable[[Edit], bool]:
     return stays
 
 
+_BEGUN = (StepKind.APPLY, StepKind.BAKE)
+
+
 def has_begun(book: Runbook, stage: str, i: int) -> bool:
-    """Whether the stage began, when step `i` is the current one."""
-    return any(step.stage == stage for step in book.steps[: i + 1])
+    """Whether the stage began, when step `i` is the current one: with its first message. While it waits to start, and
+    while its TTLs are lowered, nothing of it is done.
+    """
+    return any(step.stage == stage and step.kind in _BEGUN for step in book.steps[: i + 1])
 
 
 def has_ended(book: Runbook, stage: str, i: int) -> bool:
@@ -74,27 +79,47 @@ def closed_stages(book: Runbook, i: int) -> frozenset[str]:
     return frozenset(names[: max(ended, default=-1) + 1])
 
 
-def way_back(book: Runbook, done: tuple[Written, ...], i: int) -> tuple[Step, ...]:
-    """The steps that undo `done`, at forward position `i`.
+def undone_stages(book: Runbook, done: tuple[Written, ...], i: int, *, stage: str = "") -> list[str]:
+    """Which stages a rollback takes back, newest first. See `way_back`."""
+    closed = closed_stages(book, i)
+    names = list(dict.fromkeys(w.stage for w in reversed(done) if w.kind is StepKind.APPLY and w.stage not in closed))
+    if stage in names:
+        return names[: names.index(stage) + 1]
+    return names[:1] if book.rollback.scope == "stage" else names
+
+
+def way_back(book: Runbook, done: tuple[Written, ...], i: int, *, stage: str = "") -> tuple[Step, ...]:
+    """The steps that undo `done`, at forward position `i`; with `stage`, down to that stage and no further.
 
     Per stage, newest first: undo by compare-and-swap against our own after-image, verify at every authoritative
-    server, wait until the after-image is dead; at the end the TTLs are restored and verified.
+    server, wait until the after-image is dead; then whoever confirmed something for the stage that has to be undone
+    confirms that, before an older stage goes back. TTLs are restored and verified; what is left to be confirmed then
+    comes last.
     """
-    closed = closed_stages(book, i)
-    applied = [w for w in done if w.kind is StepKind.APPLY and w.stage not in closed]
-    if book.rollback.scope == "stage" and applied:
-        newest = applied[-1].stage
-        applied = [w for w in applied if w.stage == newest]
+    stages = undone_stages(book, done, i, stage=stage)
+    applied = [w for w in done if w.kind is StepKind.APPLY and w.stage in stages]
     image: dict[RRsetKey, RRset | None] = {c.key: c.after for w in done for c in w.changes}
     undone: set[RRsetKey] = set()
     steps: list[Step] = []
-    stages = list(dict.fromkeys(w.stage for w in reversed(applied)))
     stays = kept(book, applied)
-    for stage in stages:
-        steps += _undo_stage(book, stage, [w for w in reversed(applied) if w.stage == stage], image, undone, stays)
+    opposite: list[Step] = []
+    for name in stages:
+        undo = _undo_stage(book, name, [w for w in reversed(applied) if w.stage == name], image, undone, stays)
+        if undo:
+            steps += opposite + undo
+            opposite = _opposite(book, name)
     if book.rollback.after == "restore_ttl":
         steps += _restore(book, done, image, undone)
-    return tuple(steps)
+    return tuple(steps + opposite)
+
+
+def _opposite(book: Runbook, stage: str) -> list[Step]:
+    """What was confirmed before the stage and has to be undone by those who confirmed it."""
+    return [
+        Step(f"undo:{stage}/confirm:{s.confirm.id}", StepKind.CONFIRM, stage, confirm=s.confirm)
+        for s in book.steps
+        if s.stage == stage and s.confirm is not None and s.confirm.undo
+    ]
 
 
 def _gate(book: Runbook, stage: str = "") -> Convergence:

@@ -41,9 +41,11 @@ class RunState:
     round was. `dead` is until when caches may hold what was replaced, `serials` from which zone serial on the
     history of an RRset is not yet known, `longer` how long (seconds) caches keep a version of it that had a longer TTL
     than the plan knew. `moved` messages in a row, the last one at `moved_at`, were not applied because the zone had
-    changed since it was read. `left` stays foreign after a rollback; `unproven` says that a step of the way back could
-    not be verified, `ignored` are RRsets that the server did not take back although it took the message. `told` is up
-    to which event each of the runbook's `notify` was told, `changes` what its provider calls the last write to a zone.
+    changed since it was read. `confirmed`, `declined`, `undone` and `waived` are what people said of confirmations;
+    `late` are stages that somebody lets start although their way back ends too early. `left` stays foreign after a
+    rollback; `unproven` says that a step of the way back could not be verified, `ignored` are RRsets that the server
+    did not take back although it took the message. `ended` is when the run was over. `told` is up to which event each
+    of the runbook's `notify` was told, `changes` what its provider calls the last write to a zone.
     """
 
     run_id: str
@@ -86,13 +88,17 @@ class RunState:
     unproven: bool = False
     ignored: tuple[RRsetKey, ...] = ()
     changes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    confirmed: frozenset[str] = frozenset()
-    declined: str = ""
+    confirmed: Mapping[str, ev.Command] = field(default_factory=lambda: MappingProxyType({}))
+    declined: frozenset[str] = frozenset()
+    undone: frozenset[str] = frozenset()
+    waived: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
     exposed_since: float | None = None
     outcome: ev.Outcome | None = None
     why: str = ""
     final: bool = False
     told: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    ended: float = 0.0
 
     @property
     def steps(self) -> tuple[Step, ...]:

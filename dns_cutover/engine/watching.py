@@ -12,15 +12,15 @@ from dns_cutover.probes.gate import GateState, gate_verdict
 from dns_cutover.probes.interface import ProbeSpec
 from dns_cutover.runbook.model import Step
 
-Cause: TypeAlias = Literal["probe", "deadline", "violators", "confirm", "inconclusive"]
+Cause: TypeAlias = Literal["probe", "deadline", "violators", "confirm", "inconclusive", "timeout"]
 
 
-def may_roll_back(s: RunState) -> tuple[bool, str]:
+def may_roll_back(s: RunState, now: float) -> tuple[bool, str]:
     """Whether a rollback may start by itself now, and if not, why."""
     policy, step = s.book.rollback, s.step
     if not policy.automatic:
         return False, "the plan says rollback: automatic: false"
-    if policy.until is not None and s.looked > policy.until:
+    if policy.until is not None and now > policy.until:
         return False, "the way back ended (rollback.until)"
     if committed := next((c for c in s.book.stages if c.commit == "before" and has_begun(s.book, c.name, s.i)), None):
         return False, f"stage {committed.name} is past its commit point"
@@ -33,7 +33,7 @@ def may_roll_back(s: RunState) -> tuple[bool, str]:
 def fail(s: RunState, now: float, cause: Cause, why: str) -> Action:
     """Something is wrong: go back by itself, or stand still and page where that is not allowed or no help."""
     step = s.step.id if s.step else ""
-    allowed, reason = may_roll_back(s)
+    allowed, reason = may_roll_back(s, now)
     if allowed:
         return Emit(ev.RollbackStarted(now, step, cause, why))
     kind: Literal["way_back", "committed"] = "way_back" if "going back would not help" in reason else "committed"
@@ -92,7 +92,7 @@ def watch_held(s: RunState, step: Step, now: float) -> Action | None:
     """While users are exposed somebody must watch, also when the run stands still: a failing probe takes it back."""
     for spec in step.probes:
         failed = gate_verdict(s.gates.get(spec.name, GateState()), spec) == "failed"
-        if spec.role == "health" and not spec.report_only and failed and may_roll_back(s)[0]:
+        if spec.role == "health" and not spec.report_only and failed and may_roll_back(s, now)[0]:
             return Emit(ev.RollbackStarted(now, step.id, "probe", f"{spec.name} failed: {last_detail(s, spec)}"))
     due = tuple(p for p in step.probes if now >= next_probe(s, p, now))
     return Probe(step, due) if due else None

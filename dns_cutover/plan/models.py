@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, time
+from datetime import datetime
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import Field, PrivateAttr, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from dns_cutover.plan.change_models import ChangeConfig, Expect
 from dns_cutover.plan.mail_models import MailConfig
@@ -23,11 +22,10 @@ from dns_cutover.plan.probe_models import (
     TcpProbe,
 )
 from dns_cutover.plan.types import Count, Duration, Flag, Identifier, Model, Name, Reason, Restore, Share, Ttl, Values
+from dns_cutover.plan.waiting_models import ConfirmItem, FreezeConfig, WindowConfig
 from dns_cutover.plan.zone_models import LookupConfig, NamedResolver, PresetResolver, ProviderConfig, ZoneConfig
 
 DEFAULT_ZONE = "default"
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
 class TtlConfig(Model):
@@ -81,7 +79,9 @@ class RollbackConfig(Model):
     after: Literal["restore_ttl", "keep_low_ttl"] = "restore_ttl"
     """What becomes of the TTLs afterwards."""
     until: datetime | None = None
-    """A time after which the way back is gone."""
+    """A time after which the way back is gone, in a run and after it."""
+    keep_for: Duration = 86400.0
+    """For how long a run that succeeded can still be rolled back by command; until, where it is given, ends it too."""
     max_pause: Duration = 1800.0
     """A pause that leaves users on an unproven side ends after this."""
 
@@ -120,89 +120,6 @@ class SafetyConfig(Model):
     """Checks that were decided to be ignored."""
     lock_grace: Annotated[Duration, Field(ge=1.0)] = 600.0
     """How long a lock is good for after the end of the wait that it was taken for; then others may take it over."""
-
-
-class ConfirmItem(Model):
-    """A fact that a named party must confirm before the stage."""
-
-    id: Identifier
-    """What it is called on the command line."""
-    who: Name
-    """Who confirms it."""
-    says: Name
-    """What they confirm."""
-    by: Literal["person", "probe"] = "person"
-    """A person confirms, or a probe of this stage proves it."""
-    probe: Identifier | None = None
-    """The probe that proves it."""
-    undo: Name | None = None
-    """What takes it back; going back past this waits for the opposite confirmation."""
-    timeout: Duration | None = None
-    """How long the run waits for it."""
-
-    @model_validator(mode="after")
-    def _proved(self) -> ConfirmItem:
-        if (self.by == "probe") != (self.probe is not None):
-            raise ValueError("a confirmation by a probe names the probe, and only such a one does")
-        return self
-
-
-class WindowConfig(Model):
-    """When the stage may start."""
-
-    days: Values = ("mon-sun",)
-    """Days or ranges of days, such as mon-thu."""
-    from_: Annotated[time, WithJsonSchema({"type": "string", "pattern": _CLOCK})] = Field(alias="from")
-    """When it opens, such as "09:00"."""
-    to: Annotated[time, WithJsonSchema({"type": "string", "pattern": _CLOCK})]
-    """When it closes; the next day if that is earlier."""
-    timezone: str
-    """A name of the IANA time zone database, such as Europe/Berlin."""
-
-    @field_validator("from_", "to", mode="before")
-    @classmethod
-    def _clock(cls, value: Any) -> Any:
-        if not isinstance(value, time) and not (isinstance(value, str) and re.fullmatch(_CLOCK, value)):
-            raise ValueError('a time of day is written as "09:00"')
-        return value
-
-    @field_validator("days")
-    @classmethod
-    def _known_days(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not _iso_days(value):
-            raise ValueError("a window that never opens: it has no days")
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("no such time zone: write a name such as Europe/Berlin or UTC") from None
-        return value
-
-    @model_validator(mode="after")
-    def _opens(self) -> WindowConfig:
-        if self.from_ == self.to:
-            raise ValueError("a window that never opens: from and to are the same")
-        return self
-
-    @property
-    def iso_days(self) -> tuple[int, ...]:
-        """ISO weekdays, 1 is Monday."""
-        return _iso_days(self.days)
-
-
-def _iso_days(value: tuple[str, ...]) -> tuple[int, ...]:
-    out: set[int] = set()
-    for part in (p for text in value for p in text.split(",")):
-        first, dash, last = part.strip().lower().partition("-")
-        if first not in DAYS or (dash and last not in DAYS):
-            raise ValueError("days are written as mon, tue or mon-thu")
-        a, b = DAYS.index(first), DAYS.index(last if dash else first)
-        out.update(range(a + 1, b + 2) if a <= b else [*range(a + 1, 8), *range(1, b + 2)])
-    return tuple(sorted(out))
 
 
 class Stage(Model):
@@ -274,6 +191,8 @@ class Plan(Model):
     """Who is told what the run does."""
     mail: MailConfig | None = None
     """E-mail of the plan's domains: who sends, with which keys."""
+    freeze: tuple[FreezeConfig, ...] = ()
+    """Times in which no stage starts and no TTL is lowered."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     """What is done, in order."""
 
@@ -320,6 +239,7 @@ __all__ = [
     "ConfirmItem",
     "DnsProbe",
     "Expect",
+    "FreezeConfig",
     "HttpProbe",
     "LookupConfig",
     "NamedResolver",

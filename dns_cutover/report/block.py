@@ -136,9 +136,18 @@ def _ended(v: View, word: str, style: str) -> list[Text]:
         _labelled(word, safe(s.why), f"bold {style}"),
         _labelled("until", "it is over"),
         _labelled("next", Text.assemble(then, (command, "bold"))),
-        _labelled("way back", "closed: going back is a plan of its own"),
+        _ended_way_back(v),
         _labelled("steps", Text("   ").join(marks)),
     ]
+
+
+def _ended_way_back(v: View) -> Text:
+    back = way_back(v.state, v.now)
+    if not back.possible or back.until is None:
+        return _labelled("way back", "closed: going back is a plan of its own")
+    until = clock(back.until, v.now, v.zone)
+    text = f"open until {until}, worst case {duration(back.tail_s)}   "
+    return _labelled("way back", Text.assemble(text, (back.command, "bold")))
 
 
 def _doing(s: RunState) -> str:
@@ -170,12 +179,16 @@ def _way_back(v: View) -> Text:
         if since is None:
             return _labelled("exposed", "nobody: no change was live")
         return _labelled("exposed", f"since {clock(since, v.now, v.zone)}")
-    back = way_back(s)
+    back = way_back(s, v.now)
     if not back.possible:
         return _labelled("way back", "closed")
     tail = f"open, worst case {duration(back.tail_s)}   " if back.tail_s else "open, only TTLs to put back   "
     if not back.helps:
         tail = "open, but the old side fails: it would not help   "
+    elif not back.automatic:
+        tail = f"by command only, {safe(back.why_not)}   "
+    elif back.until is not None:
+        tail = tail.rstrip() + f", until {clock(back.until, v.now, v.zone)}   "
     return _labelled("way back", Text.assemble(tail, (back.command, "bold")))
 
 

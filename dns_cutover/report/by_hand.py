@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dns_cutover.engine.rollback import Written, closed_stages, kept, way_back
+from dns_cutover.engine.starting import written
 from dns_cutover.engine.state import RunState
 from dns_cutover.providers.interface import Token
 from dns_cutover.records import Change, RRset, RRsetKey, SetEdit
@@ -61,7 +62,8 @@ def from_run(state: RunState, stage: str = "", live: Mapping[RRsetKey, RRset | N
     `live`: what is there now of RRsets that are edited by value, where that was looked at.
     """
     book, image = state.book, {**current(state), **(live or {})}
-    forward = messages(() if state.back is not None or state.final else book.steps[state.i :], image, "forward")
+    left = () if state.back is not None or state.final else book.steps[state.i :]
+    forward = messages((x for x in left if not (x.unless and written(state, x.unless))), image, "forward")
     maybe = _pending(state)
     done = (*state.done, *maybe)
     if state.back is None:

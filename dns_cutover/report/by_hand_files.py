@@ -230,8 +230,11 @@ def conditions(book: Runbook, steps: Iterable[Step], restored: Mapping[str, floa
                 yield f"the stage before ended {exactly(step.seconds)} ago"
             case StepKind.CONFIRM if step.confirm is not None:
                 who, says = (safe(t, ascii_only=True) for t in (step.confirm.who, step.confirm.says))
-                yield f"{who} has confirmed: {says}"
-            case StepKind.WINDOW if step.window is not None:
+                if step.id.startswith("undo:"):
+                    yield f"{who} has confirmed that this is undone: {safe(step.confirm.undo, ascii_only=True)}"
+                else:
+                    yield f"{who} has confirmed: {says}"
+            case StepKind.WINDOW if step.window is not None and not step.lead:
                 yield f"the time is within {window_text(step.window)}"
             case StepKind.BAKE if step.seconds or step.probes:
                 names = ", ".join(safe(p.name, ascii_only=True) for p in step.probes)

@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.observe import describe
+from dns_cutover.engine.starting import LOWERED, NOT_YET
 from dns_cutover.engine.state import RunState
 from dns_cutover.records import Change
 from dns_cutover.report.words import plural, utc
@@ -67,7 +68,7 @@ def narrate(s: RunState, event: ev.Event) -> Line | None:
                 "WARN", "mind", _tag(event.step), f"{event.probe}: {event.verdict}, {row} in a row: {event.detail}"
             )
         case ev.StepDone():
-            quiet = event.step.endswith(("preflight", "_ttl/converge"))
+            quiet = event.step.endswith(("preflight", "_ttl/converge")) or event.proof in (LOWERED, NOT_YET)
             mark = "proved" if event.proven else "failed"
             return (
                 None
@@ -82,6 +83,8 @@ def narrate(s: RunState, event: ev.Event) -> Line | None:
             return Line(
                 "INFO", "mind", event.verb, f"asked for by {event.by}{' ' + event.subject if event.subject else ''}"
             )
+        case ev.Reopened():
+            return Line("FAIL", "failed", "rollback", f"{event.by} takes the run back after its end")
         case ev.Finished():
             return Line("DONE", "proved" if event.outcome == "succeeded" else "mind", event.outcome, s.why)
         case _:

@@ -125,13 +125,16 @@ def _gate(book: Runbook, step: Step, look: Look) -> Iterator[Line]:
     match step.kind:
         case StepKind.CONFIRM if step.confirm is not None:
             c = step.confirm
-            within = f", within {brief(c.timeout)}" if c.timeout is not None else ", no bound"
+            late = {"decline": "", "rollback": " or it rolls back", "pause": " or it pauses"}[c.on_timeout]
+            within = f", within {brief(c.timeout)}{late}" if c.timeout is not None else ", no bound"
+            within += f", valid for {brief(c.valid_for)}" if c.valid_for is not None else ""
             proof = f", proved by {look.safe(c.probe)}" if c.by == "probe" else ""
             yield _item("confirm", look.safe(c.id), f"{look.safe(c.who)}{within}{proof}: “{look.safe(c.says)}”")
             if c.undo:
                 yield line(" " * 29, ("to go back: ", "dim"), look.safe(c.undo), hang=29)
-        case StepKind.WINDOW if step.window is not None:
-            yield _item("window", window_words(step.window)[0], window_words(step.window)[1])
+        case StepKind.WINDOW if step.window is not None and not step.lead:
+            needs = f", starts with {bound(book.stage(step.stage).needs)} left or more"
+            yield _item("window", window_words(step.window)[0], window_words(step.window)[1] + needs)
         case StepKind.WAIT if not step.id.endswith("/wait_before_lowering"):
             yield _item(
                 "wait", brief(step.seconds), "after the stage before; TTLs and the lock are given back meanwhile"
@@ -212,6 +215,12 @@ def _timeline(f: Foreseen, look: Look) -> Iterator[Line]:
     yield line((f"{'finish':<{LABEL}}", "dim"), finish, hang=LABEL)
     off = f"{look.day(f.now + f.old_side.after_s)} at the earliest · {f.old_side.reason}"
     yield line((f"{'old side off':<{LABEL}}", "dim"), off, hang=LABEL)
+    if f.book.rollback.until is not None:
+        until = f"{look.day(f.book.rollback.until)} at the latest (rollback.until): nothing goes back by itself then"
+        yield line((f"{'way back':<{LABEL}}", "dim"), until, hang=LABEL)
+    for z in f.book.freezes:
+        span = f"{look.day(z.start)} to {look.day(z.end)}: {look.safe(z.because)}"
+        yield line((f"{'frozen':<{LABEL}}", "dim"), span, hang=LABEL)
 
 
 def _worst(f: Foreseen, look: Look) -> Iterator[Line]:

@@ -11,6 +11,7 @@ from dns_cutover.report.words import utc
 from dns_cutover.runbook.changes import StageChange
 from dns_cutover.runbook.model import Runbook, Step, StepKind, Window
 from dns_cutover.runbook.otherwise import Otherwise
+from dns_cutover.runbook.timeline import kept_for
 
 
 def preview_document(book: Runbook, sha256: str, now: float) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def preview_document(book: Runbook, sha256: str, now: float) -> dict[str, Any]:
                 "kind": m.step.kind.value,
                 "stage": m.step.stage,
                 "zone": m.step.zone,
+                "skipped": m.skipped,
                 "start_s": m.start,
                 "end_s": m.end,
                 "start": utc(now + m.start),
@@ -49,6 +51,12 @@ def preview_document(book: Runbook, sha256: str, now: float) -> dict[str, Any]:
             for m in f.moments
         ],
         "steps_back": f.steps_back,
+        "freezes": [{"from": utc(z.start), "to": utc(z.end), "because": z.because} for z in book.freezes],
+        "way_back": {
+            "until": utc(book.rollback.until) if book.rollback.until is not None else None,
+            "keep_for_s": book.rollback.keep_for,
+            "open_after_finish_s": kept_for(book, now + f.finish),
+        },
         "timeline": _timeline(f),
         "tails": [
             {
@@ -86,6 +94,7 @@ def _stage(book: Runbook, name: str) -> dict[str, Any]:
         "name": name,
         "summary": info.summary,
         "commit": info.commit,
+        "needs_s": info.needs,
         "wait_s": next((s.seconds for s in reversed(own) if s.kind is StepKind.WAIT), None),
         "bake_s": next((s.seconds for s in own if s.kind is StepKind.BAKE), 0.0),
         "confirm": [asdict(s.confirm) for s in own if s.confirm is not None],

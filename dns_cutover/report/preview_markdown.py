@@ -121,8 +121,8 @@ def _rest(f: Foreseen, rows: int) -> str:
 
 def _timeline(f: Foreseen, rows: int) -> str:
     out = "#### Timeline\n\nIf started now and nobody is late.\n\n"
-    quiet = (StepKind.PREFLIGHT, StepKind.CONVERGE, StepKind.WAIT_TTL, StepKind.WAIT)
-    told = [m for m in f.moments if m.step.kind not in quiet or m.end - m.start >= 60]
+    quiet = (StepKind.PREFLIGHT, StepKind.CONVERGE, StepKind.WAIT_TTL, StepKind.WAIT, StepKind.WINDOW)
+    told = [m for m in f.moments if not m.skipped and (m.step.kind not in quiet or m.end - m.start >= 60)]
     cells = [
         (utc(f.now + m.start), inline_step(m.step.id), duration(m.end - m.start) if m.end > m.start else "–")
         for m in told[:rows]

@@ -127,14 +127,18 @@ class _Page:
             how = inline(f"dns-cutover confirm {self.run} {c.id} --by NAME")
         out = f"- {inline(c.who)} confirms {inline(c.id)}: {how}."
         if c.timeout is not None:
-            out += f" Not within {bound(c.timeout)} of being asked: the run goes back."
+            then = "the run pauses" if c.on_timeout == "pause" else "the run goes back"
+            out += f" Not within {bound(c.timeout)} of being asked: {then}."
+        if c.valid_for is not None:
+            out += f" It counts for {bound(c.valid_for)}; given earlier before the stage, it is needed again."
         if c.undo:
-            out += f" Before stage {inline(step.stage)} is taken back: {inline(c.undo, LONG)}"
+            out += f" If stage {inline(step.stage)} is taken back: {inline(c.undo, LONG)}"
         return out + "\n"
 
     def times(self, stages: list[str]) -> str:
         """What happens when."""
-        told = [m for m in self.f.moments if m.step.stage in stages and (m.step.kind not in QUIET or _takes(m) >= 60)]
+        shown = [m for m in self.f.moments if not m.skipped]
+        told = [m for m in shown if m.step.stage in stages and (m.step.kind not in QUIET or _takes(m) >= 60)]
         rows = [
             (
                 f"T+{duration(m.start)}",
@@ -201,7 +205,8 @@ class _Page:
             yield f"The way back ends at {self.sentence(book.rollback.until)}."
         for step in book.steps:
             if step.stage == name and step.confirm is not None and step.confirm.undo:
-                yield f"First, {inline(step.confirm.who)}: {inline(step.confirm.undo, LONG)}"
+                undone = inline(f"dns-cutover confirm {self.run} {step.confirm.id} --undone --by NAME")
+                yield f"Then, {inline(step.confirm.who)}: {inline(step.confirm.undo, LONG)} Told by {undone}"
         if own.stays:
             yield (
                 "Stays, since it only adds: "

@@ -7,12 +7,15 @@ from typing import Any
 
 from dns_cutover.engine.actions import Wait
 from dns_cutover.engine.observe import describe
+from dns_cutover.engine.reopening import kept_until, why_not
 from dns_cutover.engine.rollback import kept
+from dns_cutover.engine.rollback import way_back as undoing
 from dns_cutover.engine.state import RunState
+from dns_cutover.engine.watching import may_roll_back
 from dns_cutover.providers.interface import Token
 from dns_cutover.report.by_hand import left_over
 from dns_cutover.report.words import utc
-from dns_cutover.runbook.model import Step, StepKind
+from dns_cutover.runbook.model import Confirm, Step, StepKind
 
 SCHEMA = "dns-cutover/status/1"
 LIST_SCHEMA = "dns-cutover/status-list/1"
@@ -57,12 +60,19 @@ EXIT_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """Whether and how the run can go back; `tail_s` is the worst case in seconds."""
+    """Whether and how the run can go back; `tail_s` is the worst case in seconds.
+
+    `automatic`: whether a failure takes it back by itself; `why_not`: why not. `until`: when the way back ends (seconds
+    UTC), None: no such time.
+    """
 
     possible: bool
     helps: bool
     tail_s: float
     command: str
+    automatic: bool = True
+    why_not: str = ""
+    until: float | None = None
 
 
 def run_state(s: RunState, wait: Wait | None) -> str:
@@ -91,8 +101,8 @@ def headline(s: RunState, wait: Wait | None) -> tuple[str, str]:
     return "APPLYING", "cyan"
 
 
-def way_back(s: RunState) -> WayBack:
-    """The way back as it is now."""
+def way_back(s: RunState, now: float = 0.0) -> WayBack:
+    """The way back as it is at `now` (seconds UTC)."""
     live = [w for w in s.done if w.kind is StepKind.APPLY]
     stays = kept(s.book, live)
     additive = {e.key for w in live for e in w.edits if stays(e)}
@@ -101,7 +111,15 @@ def way_back(s: RunState) -> WayBack:
     failing = [
         n for n, g in s.gates.items() if _is_way_back(s, n) and g.last is not None and g.last.verdict != "success"
     ]
-    return WayBack(not s.final and s.back is None, not failing, max(tails, default=0.0), command)
+    if s.final:
+        why = why_not(s, now)
+        # TTLs have been restored: what takes it back now is as slow as they are.
+        undo = () if why else undoing(s.book, s.done, len(s.book.steps))
+        tail = max((x.old_s for step in undo for x in step.exposures), default=0.0)
+        return WayBack(not why, True, tail, command, automatic=False, why_not=why, until=kept_until(s))
+    automatic, reason = may_roll_back(s, now)
+    tail = max(tails, default=0.0)
+    return WayBack(s.back is None, not failing, tail, command, automatic, reason, s.book.rollback.until)
 
 
 def _is_way_back(s: RunState, name: str) -> bool:
@@ -163,9 +181,9 @@ def unlock_of(s: RunState, token: Token) -> str:
     return f"dns-cutover unlock {s.run_id} {token.op}"
 
 
-def status_document(s: RunState, wait: Wait | None) -> dict[str, Any]:
-    """`dns-cutover status --format json`."""
-    back = way_back(s)
+def status_document(s: RunState, wait: Wait | None, now: float = 0.0) -> dict[str, Any]:
+    """`dns-cutover status --format json`. `now`: seconds UTC."""
+    back = way_back(s, now)
     exposed = None
     if s.exposed_since is not None:
         exposed = {"since": utc(s.exposed_since), "worst_s": round(back.tail_s, 3)}
@@ -194,7 +212,11 @@ def status_document(s: RunState, wait: Wait | None) -> dict[str, Any]:
             "helps": back.helps,
             "tail_s": round(back.tail_s, 3),
             "command": back.command,
+            "automatic": back.automatic,
+            "why_not": back.why_not,
+            "until": utc(back.until) if back.until is not None else None,
         },
+        "confirmations": [_confirmation(s, c) for step in s.book.steps if (c := step.confirm) is not None],
         "exposed": exposed,
         "locks": [
             {"zone": s.book.zone(ref).name, "lock_id": t.op, "until": utc(t.until), "unlock": unlock_of(s, t)}
@@ -216,3 +238,27 @@ def _left(s: RunState) -> list[dict[str, Any]]:
         }
         for f in s.left
     ]
+
+
+def _confirmation(s: RunState, c: Confirm) -> dict[str, Any]:
+    """What was said of it last; `valid_until`: for approvals that expire."""
+    said = s.confirmed.get(c.id)
+    state = "confirmed" if said is not None else "declined" if c.id in s.declined else "open"
+    if c.id in s.undone or c.id in s.waived:
+        state = "undone" if c.id in s.undone else "waived"
+    until = said.ts + c.valid_for if said is not None and c.valid_for is not None else None
+    return {
+        "id": c.id,
+        "who": c.who,
+        "says": c.says,
+        "by": c.by,
+        "undo": c.undo,
+        "state": state,
+        "confirmed_by": said.by if said is not None else None,
+        "confirmed_at": utc(said.ts) if said is not None else None,
+        "runbook_sha256": said.runbook or None if said is not None else None,
+        "host": said.host if said is not None else None,
+        "user": said.user if said is not None else None,
+        "origin": said.origin if said is not None else None,
+        "valid_until": utc(until) if until is not None else None,
+    }

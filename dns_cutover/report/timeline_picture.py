@@ -39,7 +39,7 @@ class Row:
 def rows(f: Foreseen, look: Look) -> Iterator[Row]:
     """All rows in the order of time; the old side is the last one."""
     for stage in f.book.stages:
-        own = [m for m in f.moments if m.step.stage == stage.name]
+        own = [m for m in f.moments if m.step.stage == stage.name and not m.skipped]
         if own:
             yield from _stage(f, stage.name, own, look)
     end = f.old_side.after_s
@@ -71,7 +71,10 @@ def _stage(f: Foreseen, name: str, own: list[Moment], look: Look) -> Iterator[Ro
             spans = (Span(0.0, start, "track"), Span(start, start, "moment"))
             yield Row("  confirm", spans, f"{m.step.confirm.id} by {by}", m.step.id)
     for m in kinds.get(StepKind.WINDOW, []):
-        yield _window(f, m, start, look)
+        if m.step.window is not None and not m.step.lead:
+            yield _window(f, m, start, look)
+        elif not m.step.lead and start > m.start:
+            yield Row("  freeze", (Span(m.start, start, "wait"),), f"until {_clock(f, look, f.now + start)}", m.step.id)
     for m in kinds.get(StepKind.RESTORE_TTL, [])[:1]:
         at = _clock(f, look, f.now + m.start)
         last = name == f.book.stages[-1].name
@@ -90,7 +93,7 @@ def _clock(f: Foreseen, look: Look, ts: float) -> str:
 def _lower(f: Foreseen, lower: list[Moment], look: Look) -> Row:
     at = lower[0].start
     ttls = ttl_range(m.step for m in lower)
-    when = "now" if at < 1 else _clock(f, look, f.now + at)
+    when = "now" if at < 60 else _clock(f, look, f.now + at)
     return Row("lower ttl", (Span(at, at, "moment"),), f"{when}, {ttls}", lower[0].step.id)
 
 
@@ -147,6 +150,8 @@ def idle(f: Foreseen) -> Iterator[tuple[float, float]]:
     at = 0.0
     begin: float | None = None
     for m in f.moments:
+        if m.skipped:
+            continue
         quiet = m.step.kind in (StepKind.WAIT, StepKind.WAIT_TTL, StepKind.WINDOW)
         if quiet and m.end > m.start:
             begin = m.start if begin is None else begin

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dns_cutover.plan.expand import PlannedChange
 from dns_cutover.plan.models import Plan
-from dns_cutover.records import Change, RRset, RRsetKey
+from dns_cutover.records import Change, Edit, RRset, RRsetKey
 from dns_cutover.runbook.model import Step, ZoneInfo
 from dns_cutover.timing.exposure import NameContext, Tail
 from dns_cutover.timing.lifetime import CachePolicy
@@ -61,6 +61,8 @@ class Compiling:
     final_ttl: dict[RRsetKey, int] = field(default_factory=dict)
     at_name: dict[tuple[str, str], list[RRsetKey]] = field(default_factory=dict)  # by zone reference and owner
     lives: dict[tuple[object, ...], tuple[Tail, Tail]] = field(default_factory=dict)
+    needs: dict[str, float] = field(default_factory=dict)  # by stage: see StageInfo
+    offered: dict[str, list[Edit]] = field(default_factory=dict)  # by stage: what may be lowered ahead of it
     created: dict[str, int | None] = field(default_factory=dict)  # by stage: the TTL that its new RRsets take over
 
     def __post_init__(self) -> None:

@@ -43,6 +43,8 @@ def messages(steps: Iterable[Step], image: Mapping[RRsetKey, RRset | None], dire
     out: list[Message] = []
     between: list[Step] = []
     for step in steps:
+        if step.ahead:
+            continue  # the same message stands at its own place
         if step.kind not in WRITES:
             between.append(step)
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from dns_cutover.records import RRset, RRsetKey, SetEdit, absolute_name, canonical_rdata, canonical_type
 from dns_cutover.runbook.model import WRITES, Runbook, Step, StepKind, Window, ZoneInfo
@@ -27,7 +27,9 @@ def faults(book: Runbook) -> Iterator[str]:
         ("step", [s.id for s in book.steps]),
     ):
         yield from (f"{what} {name} is there twice" for name, n in Counter(names).items() if n > 1)
-    numbers = [*book.floors, book.client_floor, book.grace, book.rollback.max_pause]
+    needs = {s.name: s.needs for s in book.stages}
+    yield from _seconds("its stages", needs.values())
+    numbers = [*book.floors, book.client_floor, book.grace, book.rollback.max_pause, book.rollback.keep_for]
     numbers += [z.guarantees.propagation_bound for z in book.zones]
     yield from _seconds("the runbook", numbers)
     for zone in book.zones:
@@ -37,24 +39,26 @@ def faults(book: Runbook) -> Iterator[str]:
             yield f"zone {zone.ref}: its negative TTL is lower than that of its SOA"
         yield from _config(zone)
     for step in book.steps:
-        yield from _step(step, refs, stages)
+        yield from _step(step, refs, stages, needs)
+    yield from _seconds("its freezes", [t for f in book.freezes for t in (f.start, f.end)], 1e11)
     yield from (f for s in book.seen for f in _rrset("the live view", s.key, s.found, refs))
 
 
-def _step(step: Step, refs: set[str], stages: set[str]) -> Iterator[str]:
+def _step(step: Step, refs: set[str], stages: set[str], needs: Mapping[str, float]) -> Iterator[str]:
     if step.stage not in stages:
         yield f"step {step.id}: there is no stage {step.stage}"
     if step.kind in WRITES and step.zone not in refs and step.edits:
         yield f"step {step.id}: there is no zone {step.zone}"
     if step.kind is StepKind.CONFIRM and step.confirm is None:
         yield f"step {step.id}: it asks for no confirmation"
-    times = [step.seconds, step.gate.deadline, step.gate.round_gap]
+    times = [step.seconds, step.lead, step.gate.deadline, step.gate.round_gap]
     times += [t for x in step.exposures for t in (x.old_s, x.undo_s)]
     times += [t for p in step.probes for t in (p.interval, p.timeout, p.initial_delay)]
-    times += [step.confirm.timeout] if step.confirm is not None and step.confirm.timeout is not None else []
+    item = step.confirm
+    times += [t for t in (item.timeout, item.valid_for) if t is not None] if item is not None else []
     yield from _seconds(f"step {step.id}", times)
     if step.window is not None:
-        yield from _window(step.id, step.window)
+        yield from _window(step.id, step.window, needs.get(step.stage, 0.0))
     for edit in step.edits:
         if isinstance(edit, SetEdit):
             yield from _rrset(step.id, edit.key, edit.before, refs)
@@ -84,17 +88,17 @@ def _config(zone: ZoneInfo) -> Iterator[str]:
         yield f"zone {zone.ref}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def _seconds(where: str, values: Iterable[float]) -> Iterator[str]:
+def _seconds(where: str, values: Iterable[float], most: float = MAX_SECONDS) -> Iterator[str]:
     for value in values:
-        if not (math.isfinite(value) and 0 <= value <= MAX_SECONDS):
+        if not (math.isfinite(value) and 0 <= value <= most):
             yield f"{where}: {value:g} is no number of seconds"
 
 
-def _window(where: str, window: Window) -> Iterator[str]:
+def _window(where: str, window: Window, needs: float) -> Iterator[str]:
     if not window.days or not set(window.days) <= set(range(1, 8)):
         yield f"step {where}: its window has days that no week has"
     try:
-        window_opens(window, 0.0)
+        window_opens(window, 0.0, needs)
     except (ValueError, KeyError, OSError):
         yield f"step {where}: its window never opens, or its time zone is unknown"
 

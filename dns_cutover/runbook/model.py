@@ -14,6 +14,7 @@ from dns_cutover.records import Edit, RRset, RRsetKey
 
 OnDeadline = Literal["rollback", "pause"]
 Violators = Literal["ignore", "warn", "pause", "rollback"]
+OnTimeout = Literal["decline", "pause", "rollback"]
 Commit = Literal["before", "after", "never"]
 
 
@@ -48,7 +49,7 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """A fact that a named party must confirm. `timeout` in seconds, None: no limit."""
+    """A fact that a named party must confirm. `timeout`, `valid_for`: seconds, None: no limit."""
 
     id: str
     who: str
@@ -57,6 +58,8 @@ class Confirm:
     probe: str = ""
     undo: str = ""
     timeout: float | None = None
+    on_timeout: OnTimeout = "decline"
+    valid_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,15 @@ class Window:
     start: str
     end: str
     timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """No stage starts, and no TTL is lowered, from `start` until `end` (seconds UTC)."""
+
+    start: float
+    end: float
+    because: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,12 @@ class Step:
     Writes have a `zone`, `edits` and `exposures`. `converge` verifies the `edits` of the writes before it and, if
     `resolvers`, waits for the tail and asks resolvers. `probes` watch from the write to the end of the bake.
     `new_ttls` gives the full TTL of the new version for telling *cold* answers.
+
+    A `window` step waits until its stage may start: until its window is open, and nothing is frozen, for as long as the
+    stage needs. One with a `lead` (seconds) stands before the lowering of TTLs, and ends so early.
+
+    `ahead`: a lowering for a later stage, done only if waiting for its own place would delay that stage. `unless`: not
+    needed once that other lowering was done.
     """
 
     id: str
@@ -104,16 +122,23 @@ class Step:
     confirm: Confirm | None = None
     window: Window | None = None
     gate: Convergence = field(default_factory=Convergence)
+    lead: float = 0.0
+    ahead: bool = False
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StageInfo:
-    """What the engine must know of a stage beyond its steps. `unchanged` is asserted before and after it."""
+    """What the engine must know of a stage beyond its steps. `unchanged` is asserted before and after it.
+
+    `needs`: seconds from its first message to the end of a rollback of it, at worst.
+    """
 
     name: str
     summary: str = ""
     commit: Commit = "never"
     unchanged: tuple[Edit, ...] = ()
+    needs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +175,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class RollbackPolicy:
-    """How a run goes back by itself. `max_pause` in seconds; `until` seconds UTC, None: no end."""
+    """How a run goes back. `max_pause` in seconds; `until` seconds UTC, None: no end; `keep_for`: for how long after
+    its end (seconds) a run that succeeded may be taken back by command.
+    """
 
     automatic: bool = True
     scope: Literal["run", "stage"] = "run"
@@ -158,6 +185,7 @@ class RollbackPolicy:
     after: Literal["restore_ttl", "keep_low_ttl"] = "restore_ttl"
     until: float | None = None
     max_pause: float = 1800.0
+    keep_for: float = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +221,7 @@ class Runbook:
     seen: tuple[Seen, ...] = ()
     allow: tuple[str, ...] = ()
     notify: tuple[Notify, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
     schema: Literal["dns-cutover/runbook/1"] = "dns-cutover/runbook/1"
 
     def zone(self, ref: str) -> ZoneInfo:
@@ -201,6 +230,10 @@ class Runbook:
             if zone.ref == ref:
                 return zone
         raise KeyError(ref)
+
+    def stage(self, name: str) -> StageInfo:
+        """The stage of that name; one without promises where there is none, as in steps of the way back for the run."""
+        return next((s for s in self.stages if s.name == name), StageInfo(name))
 
     def label(self, key: RRsetKey) -> str:
         """The key as people write it inside its zone; the reference only where there are several zones."""

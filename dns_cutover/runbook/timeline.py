@@ -6,24 +6,30 @@ per RRset. All offsets are in seconds from the start of the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from dns_cutover.probes.interface import ProbeSpec
 from dns_cutover.records import RRsetKey
 from dns_cutover.runbook.changes import StageChange, stage_changes
 from dns_cutover.runbook.model import Exposure, Runbook, Step, StepKind
-from dns_cutover.runbook.window import window_opens
+from dns_cutover.runbook.window import step_starts
+from dns_cutover.timing.words import duration
 
 QUEUES_S = 5 * 86400.0  # for how long senders keep mail at least (RFC 5321 section 4.5.4.1)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One step on the time line, in seconds from the start, if nobody is late and every wait is at its longest."""
+    """One step on the time line, in seconds from the start, if nobody is late and every wait is at its longest.
+
+    `skipped`: of the two places of a lowering it is the one that is not used.
+    """
 
     step: Step
     start: float
     end: float
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class OldSide:
 
 @dataclass(slots=True)
 class _Clock:
-    """What the engine's state keeps of times while it goes through the steps."""
+    """What the engine's state keeps of times while it goes through the steps. `lowered`: lowerings that came early."""
 
     book: Runbook
     began: float | None
@@ -58,39 +64,94 @@ class _Clock:
     stage_ended: float = 0.0
     written: float = 0.0
     dead: dict[RRsetKey, float] = field(default_factory=dict)
+    lowered: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
+    windows: Mapping[str, Step] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.windows = {s.stage: s for s in self.book.steps if s.kind is StepKind.WINDOW and not s.lead}
 
     def dead_at(self, keys: Iterable[RRsetKey]) -> float:
         return max((self.dead.get(key, 0.0) for key in keys), default=0.0)
 
     def opening(self, step: Step) -> float:
-        """The first moment from now on at which the step's window is open; without a date every window is open."""
-        if step.window is None or self.began is None:
+        """When the step lets its stage go on; without a date every window is open, and nothing is frozen."""
+        if self.began is None:
             return self.now
-        return max(self.now, window_opens(step.window, self.began + self.now) - self.began)
+        return max(self.now, step_starts(self.book, step, self.began + self.now) - self.began)
+
+    def copy(self) -> _Clock:
+        """Another one that goes on from here."""
+        return replace(self, dead=dict(self.dead), lowered=set(self.lowered), begun=set(self.begun))
+
+    def skips(self, step: Step) -> bool:
+        """Whether the step is the place of a lowering that is not used."""
+        return (step.ahead and ahead_of(step) not in self.lowered) or (step.unless in self.lowered)
+
+    def take(self, step: Step) -> Moment:
+        """Go through the step."""
+        start = self.now
+        if self.skips(step):
+            return Moment(step, start, start, skipped=True)
+        if step.kind is StepKind.APPLY and step.edits:
+            # A longer life of one of the RRsets, and a window that has closed meanwhile, hold the first message.
+            self.now = max(self.now, self.dead_at(e.key for e in step.edits))
+            window = self.windows.get(step.stage)
+            if window is not None and step.stage not in self.begun:
+                self.now = self.opening(window)
+            self.begun.add(step.stage)
+            start = self.written = self.now
+        _advance(self, step)
+        return Moment(step, start, self.now)
+
+
+def ahead_of(step: Step) -> str:
+    """What the steps of one lowering ahead have in common, as `unless` names it."""
+    return f"{step.stage}/lower_ttl_ahead"
+
+
+def window_step(book: Runbook, stage: str) -> Step | None:
+    """What holds the stage's first message: its window, or the plan's freezes."""
+    return next((s for s in book.steps if s.kind is StepKind.WINDOW and s.stage == stage and not s.lead), None)
 
 
 def timeline(book: Runbook, now: float | None = None) -> tuple[Moment, ...]:
     """When each step begins and ends. Confirmations come at once.
 
-    `now`: when the run would start (seconds UTC), for windows; None takes every window as open. Raises ValueError for
-    a window that never opens.
+    `now`: when the run would start (seconds UTC), for windows and freezes; None takes every window as open. Raises
+    ValueError for a stage that never may start.
     """
     clock = _Clock(book, now)
-    windows = {s.stage: s for s in book.steps if s.window is not None}
-    begun: set[str] = set()
     out = []
-    for step in book.steps:
-        start = clock.now
-        if step.kind is StepKind.APPLY and step.edits:
-            # A longer life of one of the RRsets, and a window that has closed meanwhile, hold the first message.
-            clock.now = max(clock.now, clock.dead_at(e.key for e in step.edits))
-            if step.stage in windows and step.stage not in begun:
-                clock.now = clock.opening(windows[step.stage])
-            begun.add(step.stage)
-            start = clock.written = clock.now
-        _advance(clock, step)
-        out.append(Moment(step, start, clock.now))
+    for n, step in enumerate(book.steps):
+        if step.kind is StepKind.LOWER_TTL and step.ahead and _gains(clock, n):
+            clock.lowered.add(ahead_of(step))
+        out.append(clock.take(step))
     return tuple(out)
+
+
+def gains(book: Runbook, n: int, now: float, stage_ended: float, dead: Mapping[RRsetKey, float]) -> bool:
+    """Whether the stage of step `n`, a lowering ahead, starts earlier if its TTLs are lowered now and not at their own
+    place. Times in seconds UTC.
+    """
+    clock = _Clock(book, now, 0.0, stage_ended - now, dead={key: until - now for key, until in dead.items()})
+    return _gains(clock, n)
+
+
+def _gains(clock: _Clock, n: int) -> bool:
+    early, late = clock.copy(), clock.copy()
+    early.lowered.add(ahead_of(clock.book.steps[n]))
+    return _start_of(early, n) < _start_of(late, n)
+
+
+def _start_of(clock: _Clock, n: int) -> float:
+    """When the stage of step `n` changes its records, from there on."""
+    stage = clock.book.steps[n].stage
+    for step in clock.book.steps[n:]:
+        moment = clock.take(step)
+        if step.stage == stage and step.kind is StepKind.APPLY:
+            return moment.start
+    return clock.now
 
 
 def _advance(clock: _Clock, step: Step) -> None:
@@ -110,18 +171,18 @@ def _advance(clock: _Clock, step: Step) -> None:
         case StepKind.WINDOW:
             clock.now = clock.opening(step)
         case StepKind.BAKE:
-            clock.now = max(clock.now + step.seconds, _probes_pass(clock, step))
+            clock.now = max(clock.now + step.seconds, clock.written + probes_pass(step.probes))
             clock.stage_ended = clock.now
         case _:
             pass
 
 
-def _probes_pass(clock: _Clock, step: Step) -> float:
-    """The earliest moment at which every probe that decides has passed as often as it must."""
+def probes_pass(probes: Iterable[ProbeSpec]) -> float:
+    """Seconds from the write until every probe that decides has passed as often as it must, at the earliest."""
     return max(
         (
-            clock.written + p.initial_delay + (max(1, p.consecutive_successes) - 1) * p.interval
-            for p in step.probes
+            p.initial_delay + (max(1, p.consecutive_successes) - 1) * p.interval
+            for p in probes
             if p.role == "health" and not p.report_only
         ),
         default=0.0,
@@ -174,9 +235,13 @@ def old_side(book: Runbook, now: float | None = None) -> OldSide:
     """When the old side may be switched off, and what decides it."""
     moments = timeline(book, now)
     ended = {m.step.stage: m.end for m in moments if m.step.kind is StepKind.CONVERGE and m.step.resolvers}
+    finish = max((m.end for m in moments), default=0.0)
+    end = finish + kept_for(book, now + finish if now is not None else None)
+    over = "the way back over"
+    if end > finish:
+        over = f"the way back over, {duration(end - finish)} after the run (rollback.keep_for, rollback.until)"
     out = OldSide(
-        max((m.end for m in moments), default=0.0),
-        "every old answer is dead and the way back over; open connections outlive DNS: wait until its traffic is zero",
+        end, f"every old answer is dead and {over}; open connections outlive DNS: wait until its traffic is zero"
     )
     for change in stage_changes(book):
         if change.removed and change.after is not None and _is_mail(change):
@@ -188,6 +253,18 @@ def old_side(book: Runbook, now: float | None = None) -> OldSide:
                     "(RFC 5321 section 4.5.4.1)",
                 )
     return out
+
+
+def kept_for(book: Runbook, finish: float | None) -> float:
+    """For how long (seconds) the run may still be taken back by command once it has succeeded, at `finish` (seconds
+    UTC); without a date rollback.until is taken to be late enough. 0 where its last stage closes the way back.
+    """
+    if book.stages and book.stages[-1].commit == "after":
+        return 0.0
+    policy = book.rollback
+    if policy.until is None or finish is None:
+        return policy.keep_for
+    return max(0.0, min(policy.keep_for, policy.until - finish))
 
 
 def _is_mail(change: StageChange) -> bool:

@@ -202,7 +202,7 @@ def variant_of(name: str, book: Runbook) -> Variant:
     changed: dict[Question, str] = {}
     lowered = set()
     for step in book.steps:
-        for edit in step.edits if step.kind in WRITES else ():
+        for edit in step.edits if step.kind in WRITES and not step.ahead else ():
             q = (edit.key.owner, edit.key.rdtype)
             change = realise(edit, image.get(q))
             assert isinstance(change, Change), change
@@ -212,7 +212,7 @@ def variant_of(name: str, book: Runbook) -> Variant:
             elif step.kind is StepKind.LOWER_TTL:
                 lowered.add(q)
     after = {q: image.get(q) for q in changed}
-    watched = next(s.stage for s in book.steps if s.kind is StepKind.BAKE and s.probes)
+    watched = next((s.stage for s in book.steps if s.kind is StepKind.BAKE and s.probes), "")
     service = tuple(
         (q, new.values)
         for q, new in after.items()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.decide import PROOF_LOOK
 from dns_cutover.engine.driver import drive
 from dns_cutover.engine.fold import evolve, fold
 from dns_cutover.engine.journal import to_envelope
+from dns_cutover.engine.starting import PROOF_LOOK
 from dns_cutover.engine.state import RunState
 from dns_cutover.probes.interface import ProbeResult, Verdict
 from dns_cutover.providers.rfc2136.update import Question

@@ -35,6 +35,10 @@ from tests.unit.engine_states import (
 WWW = RRsetKey("default", "www.example.test.", "A")
 NM1 = RRsetKey("default", "nm1.example.test.", "CNAME")
 TXT = RRsetKey("default", "example.test.", "TXT")
+LEAVE = (
+    ("dns-cutover rollback r", "undo everything"),
+    ("dns-cutover abort r --keep", "end the run, leave the records as they are"),
+)
 ROLLBACK = (("dns-cutover rollback r", "undo everything"),)
 MISSED = ev.Missed(NOW, "x", "nobody there", "", ())
 LOCKED = MappingProxyType({"default": token(1e10)})
@@ -172,7 +176,7 @@ def test_a_longer_ttl_that_was_seen_within_a_stage_means_a_look_before_its_next_
 def test_a_stage_waits_for_a_longer_ttl_that_was_seen_since_and_a_rollback_does_not() -> None:
     s = at("one/apply", dead={WWW: NOW + 50, NM1: NOW + 9})
     why = "caches may still hold a version with a longer TTL"
-    assert decide(s, NOW) == Wait(NOW + 50, "ttl", why, NOW + 50)
+    assert decide(s, NOW) == Wait(NOW + 50, "ttl", why, NOW + 50, LEAVE)
     assert decide(s, NOW + 50) == Lock("default", "acquire")
     back = replace(s, back=(s.step,))
     assert decide(back, NOW) == Lock("default", "acquire")
@@ -189,14 +193,16 @@ def windowed(**fields: Any) -> RunState:
     """Stage one has a window, in which its message is to be sent."""
     s = at("one/apply", since=TUESDAY, **fields)
     steps = list(s.book.steps)
-    steps[position("one/preflight")] = replace(steps[position("one/preflight")], window=TEN_TO_FOUR)
+    steps[position("one/preflight")] = replace(
+        steps[position("one/preflight")], window=TEN_TO_FOUR, kind=StepKind.WINDOW
+    )
     return replace(s, book=replace(s.book, steps=tuple(steps)))
 
 
 def test_a_stage_whose_window_has_closed_meanwhile_waits_for_the_next() -> None:
     s = windowed()
-    why = "the window of stage one has closed meanwhile"
-    assert decide(s, TUESDAY) == Wait(OPENS, "window", why, OPENS)
+    why = "the window of stage one is closed"
+    assert decide(s, TUESDAY) == Wait(OPENS, "window", why, OPENS, LEAVE)
     assert decide(s, OPENS) == Lock("default", "acquire")
     for other in (
         replace(s, done=DONE),
@@ -214,7 +220,7 @@ def test_a_stage_whose_window_has_closed_meanwhile_waits_for_the_next() -> None:
 def test_ttls_are_waited_for_until_the_last_one_is_dead() -> None:
     s = at("one/wait_ttl", dead={WWW: NOW + 500, NM1: NOW + 9e5})
     why = "caches may still hold old answers (www A: A at 3600 s)"
-    assert decide(s, NOW) == Wait(NOW + 500, "ttl", why, NOW + 500)
+    assert decide(s, NOW) == Wait(NOW + 500, "ttl", why, NOW + 500, LEAVE)
     done(s, "every cached answer of the old version is dead", NOW + 500)
     nothing = at("one/wait_ttl", exposures=())
     done(nothing, "every cached answer of the old version is dead")
@@ -233,23 +239,28 @@ def test_a_long_wait_gives_the_lock_back_unless_users_are_exposed() -> None:
 
 def test_the_plan_s_pause_counts_from_the_end_of_the_stage_before() -> None:
     s = at("one/bake", kind=StepKind.WAIT, seconds=1000.0, stage_ended=NOW - 400)
-    assert decide(s, NOW) == Wait(NOW + 600, "wait", "stage one waits as the plan says", NOW + 600)
+    assert decide(s, NOW) == Wait(NOW + 600, "wait", "stage one waits as the plan says", NOW + 600, LEAVE)
     done(s, "the plan's pause is over", NOW + 600)
     assert decide(replace(s, tokens=LOCKED), NOW - 1) == Lock("default", "release")
 
 
 def test_a_window_is_waited_for() -> None:
     s = at("one/bake", kind=StepKind.WINDOW, window=TEN_TO_FOUR)
-    assert decide(s, TUESDAY) == Wait(OPENS, "window", "the window of stage one is closed", OPENS)
+    assert decide(s, TUESDAY) == Wait(OPENS, "window", "the window of stage one is closed", OPENS, LEAVE)
     assert decide(replace(s, tokens=LOCKED), TUESDAY) == Lock("default", "release")
     done(s, "the window is open", OPENS)
-    done(at("one/bake", kind=StepKind.WINDOW), "no window")
+    done(at("one/bake", kind=StepKind.WINDOW), "nothing is frozen")
 
 
 # -- confirmations ----------------------------------------------------------------------------------------------------
 
 READY = Confirm("ready", "Vendor", "It is set up.", timeout=7200.0)
-CONFIRM = (("dns-cutover confirm r ready --by NAME", "It is set up."),)
+CONFIRM = (
+    ("dns-cutover confirm r ready --by NAME", "It is set up."),
+    ("dns-cutover confirm r ready --decline --by NAME", "it is not so: the run goes back"),
+    *ROLLBACK,
+)
+SAID = ev.Command(NOW, "confirm", "sam", "ready")
 NOT_YET = "Vendor has not confirmed ready yet"
 
 
@@ -261,9 +272,9 @@ def test_a_confirmation_is_waited_for_and_the_command_named() -> None:
     s = asking(grace=7200.0)
     assert decide(s, NOW) == Wait(NOW + 60, "confirm", NOT_YET, NOW + 7200, CONFIRM)
     assert decide(s, NOW + 7190) == Wait(NOW + 7200, "confirm", NOT_YET, NOW + 7200, CONFIRM)
-    done(replace(s, confirmed=frozenset({"ready"})), "confirmed")
-    assert isinstance(decide(replace(s, confirmed=frozenset({"other"})), NOW), Wait)
-    done(asking(None), "confirmed")
+    done(replace(s, confirmed={"ready": SAID}), "confirmed by sam")
+    assert isinstance(decide(replace(s, confirmed={"other": SAID}), NOW), Wait)
+    done(asking(None), "nothing to confirm")
     endless = asking(replace(READY, timeout=None))
     assert decide(endless, NOW + 1e6) == Wait(NOW + 1e6 + 60, "confirm", NOT_YET, None, CONFIRM)
 
@@ -277,8 +288,11 @@ def test_a_long_wait_for_a_person_gives_the_lock_back() -> None:
 
 def test_what_is_declined_or_not_confirmed_in_time_takes_the_run_back() -> None:
     s = asking()
-    emits(replace(s, declined="ready"), ev.RollbackStarted(NOW, "one/bake", "confirm", "Vendor declined ready"))
-    assert isinstance(decide(replace(s, declined="other"), NOW), Wait)
+    emits(
+        replace(s, declined=frozenset({"ready"})),
+        ev.RollbackStarted(NOW, "one/bake", "confirm", "Vendor declined ready"),
+    )
+    assert isinstance(decide(replace(s, declined=frozenset({"other"})), NOW), Wait)
     why = "Vendor did not confirm ready in time"
     emits(s, ev.RollbackStarted(NOW + 7200, "one/bake", "confirm", why), NOW + 7200)
     assert isinstance(decide(s, NOW + 7199), Wait)

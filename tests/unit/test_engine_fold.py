@@ -489,7 +489,7 @@ def test_a_rollback_begins_with_the_list_of_what_is_undone() -> None:
 def test_the_end_is_decided_and_then_reached() -> None:
     s = at("one/bake", hold=held(), tokens=mapping(default=token()))
     becomes(s, ev.Finishing(NOW, "aborted", "why"), outcome="aborted", why="why", hold=None)
-    becomes(s, ev.Finished(NOW, "aborted"), outcome="aborted", final=True, tokens={})
+    becomes(s, ev.Finished(NOW, "aborted"), outcome="aborted", final=True, tokens={}, ended=NOW)
 
 
 def test_whom_the_run_told_what_never_goes_back() -> None:
@@ -551,7 +551,29 @@ def test_a_request_to_end_the_run_is_kept_for_when_nothing_is_in_flight(verb: st
     becomes(replace(back, outcome="rolled_back"), command(verb))
 
 
-def test_confirmations_and_refusals_are_kept() -> None:
-    s = at("one/bake", confirmed=frozenset({"a"}))
-    becomes(s, command("confirm", "b"), confirmed=frozenset({"a", "b"}))
-    becomes(s, command("decline", "b"), declined="b")
+def test_the_last_word_about_a_confirmation_counts() -> None:
+    said = command("confirm", "a")
+    s = at("one/bake", confirmed=mapping(a=said))
+    again = command("confirm", "b")
+    becomes(s, again, confirmed={"a": said, "b": again})
+    becomes(s, command("decline", "a"), confirmed={}, declined=frozenset({"a"}))
+    becomes(s, command("undone", "a"), confirmed={}, undone=frozenset({"a"}))
+    becomes(s, command("waive", "a"), waived=frozenset({"a"}))
+    s = at("one/bake", declined=frozenset({"a"}), undone=frozenset({"a", "b"}))
+    becomes(s, said, confirmed={"a": said}, declined=frozenset(), undone=frozenset({"b"}))
+
+
+def test_what_was_confirmed_for_another_runbook_counts_for_nothing() -> None:
+    s = at("one/bake", sha256="abc")
+    becomes(s, ev.Command(NOW, "confirm", "sam", "a", runbook="xyz"))
+    same = ev.Command(NOW, "confirm", "sam", "a", runbook="abc")
+    becomes(s, same, confirmed={"a": same})
+
+
+def test_a_run_that_succeeded_is_opened_again_and_no_other() -> None:
+    s = at("one/bake", final=True, outcome="succeeded", ended=NOW - 5, why="")
+    asked = ev.Command(NOW, "rollback", "sam", stage="one")
+    becomes(s, ev.Reopened(NOW, "sam", "one"), outcome=None, final=False, asked=asked, since=NOW)
+    for outcome in ("rolled_back", "aborted", "rollback_failed"):
+        becomes(at("one/bake", final=True, outcome=outcome), ev.Reopened(NOW, "sam"))
+    becomes(at("one/bake"), ev.Reopened(NOW, "sam"))

@@ -18,7 +18,10 @@ def test_a_line_has_the_event_and_where_it_stands() -> None:
     event = ev.Command(1000.5, "pause", "Zoë")
     line = to_envelope("r1", 7, event)
     assert (line.run_id, line.seq, line.ts) == ("r1", 7, 1000.5)
-    assert line.body == ('{"ts":1000.5,"verb":"pause","by":"Zoë","subject":"","type":"command","seq":7,"run_id":"r1"}')
+    assert line.body == (
+        '{"ts":1000.5,"verb":"pause","by":"Zoë","subject":"","runbook":"","host":"","user":"","origin":"","stage":"",'
+        '"type":"command","seq":7,"run_id":"r1"}'
+    )
     assert from_envelope(line) == event
 
 

@@ -25,36 +25,39 @@ def baking(**fields: Any) -> Any:
 
 
 def test_it_may_go_back_by_itself() -> None:
-    assert may_roll_back(baking()) == (True, "")
-    assert may_roll_back(replace(baking(), i=len(BOOK.steps))) == (True, "")
+    assert may_roll_back(baking(), NOW) == (True, "")
+    assert may_roll_back(replace(baking(), i=len(BOOK.steps)), NOW) == (True, "")
 
 
 def test_it_may_not_where_the_plan_forbids_it() -> None:
-    allowed, why = may_roll_back(baking(rollback=RollbackPolicy(automatic=False)))
+    allowed, why = may_roll_back(baking(rollback=RollbackPolicy(automatic=False)), NOW)
     assert not allowed
     assert "automatic: false" in why
 
 
 def test_it_may_not_after_the_end_of_the_way_back() -> None:
     policy = RollbackPolicy(until=NOW)
-    assert may_roll_back(baking(rollback=policy, looked=NOW)) == (True, "")
-    allowed, why = may_roll_back(baking(rollback=policy, looked=NOW + 1))
+    assert may_roll_back(baking(rollback=policy), NOW) == (True, "")
+    allowed, why = may_roll_back(baking(rollback=policy), NOW + 1)
     assert not allowed
     assert "rollback.until" in why
 
 
 def test_it_may_not_past_the_commit_point() -> None:
     stages = (StageInfo("one"), StageInfo("two", commit="before"))
-    assert may_roll_back(baking(stages=stages)) == (False, "stage two is past its commit point")
-    assert may_roll_back(at("one/bake", stages=stages)) == (True, "")
+    assert may_roll_back(baking(stages=stages), NOW) == (False, "stage two is past its commit point")
+    assert may_roll_back(at("one/bake", stages=stages), NOW) == (True, "")
+    # Its way back is open while it waits to start: nothing of it is done.
+    assert may_roll_back(at("two/preflight", stages=stages), NOW) == (True, "")
+    assert not may_roll_back(at("two/apply", stages=stages), NOW)[0]
 
 
 def test_it_may_not_while_a_way_back_probe_fails() -> None:
     s = baking(gates={"old": failed(), "p": failed()})
-    assert may_roll_back(s) == (True, "")
+    assert may_roll_back(s, NOW) == (True, "")
     way_back = replace(s, book=at("two/bake", probes=(HEALTH, WAY_BACK)).book)
-    assert may_roll_back(way_back) == (False, "old fails: going back would not help")
-    assert may_roll_back(replace(way_back, gates={})) == (True, "")
+    assert may_roll_back(way_back, NOW) == (False, "old fails: going back would not help")
+    assert may_roll_back(replace(way_back, gates={}), NOW) == (True, "")
 
 
 # -- what a fault leads to --------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_the_diff_of_the_mail_move():
         "    + 10 mx.newmail.test.",
         f"  confirm  ips-bound         NewMail support, within 24h: “{SAYS}”",
         "                             to go back: NewMail unbinds them.",
-        "  window   mon-thu           09:00-16:00 Europe/Berlin",
+        "  window   mon-thu           09:00-16:00 Europe/Berlin, starts with 34m 42s left or more",
         "  same     2 records         @ TXT, www A, before and after",
         "  probe    new-mx            tcp mx.newmail.test:25 every 10 s, 3 in a row failed: roll back",
         "  probe    old-mx            tcp mx.oldmail.test:25 every 10 s, says if a rollback would help",
@@ -160,6 +160,8 @@ def test_the_picture_of_the_mail_move():
         "lower ttl",
         "wait ttl",
         "overlap",
+        "lower ttl",
+        "wait ttl",
         "switch",
         "confirm",
         "window",
@@ -171,6 +173,8 @@ def test_the_picture_of_the_mail_move():
         "now, 3600 → 60 s",
         "1h 01m, old TTL dies",
         "6m tail + 5m bake",
+        "now, 3600 → 60 s",
+        "1h 12m, old TTL dies",
         "2m tail + 30m bake",
         "ips-bound by 14:52",
         "→ 16:00, 1h 07m to spare",
@@ -202,8 +206,9 @@ def test_a_window_that_is_closed_is_waited_for():
     window = 'window: {days: mon-thu, from: "09:00", to: "10:00", timezone: Europe/Berlin}, '
     told = text_of(single(stage=window), Look(100, zone=BERLIN))
     row = next(item for item in told.splitlines() if item.startswith("  window      "))
-    assert "░" in row
     assert row.endswith("→ Wed 10:00, 1h to spare")
+    # TTLs are lowered as late as the window allows, so that they are not low all night.
+    assert next(item for item in told.splitlines() if item.startswith("lower ttl")).endswith("Wed 07:58, 3600 → 60 s")
 
 
 # -- worst cases ------------------------------------------------------------------------------------------------
@@ -311,12 +316,12 @@ def test_zones_are_not_atomic_together():
 def test_the_end_says_what_to_agree_on():
     told = text_of(mail(), out="mail.runbook.json").splitlines()
     assert told[-3:] == [
-        "Runbook  15 steps forward, 8 back · mail.runbook.json",
+        "Runbook  21 steps forward, 9 back · mail.runbook.json",
         f"sha256 {SHA}",
         "Next: agree on the first 12 characters, then dns-cutover run mail.runbook.json",
     ]
     told = text_of(mail(), source="plan.yaml").splitlines()
-    assert told[-3] == "Runbook  15 steps forward, 8 back · not kept: -o RUNBOOK writes it"
+    assert told[-3] == "Runbook  21 steps forward, 9 back · not kept: -o RUNBOOK writes it"
     assert told[-1] == "Next: dns-cutover run plan.yaml"
 
 

@@ -39,7 +39,7 @@ def test_the_document_of_the_mail_move():
     assert told["otherwise"]["after_restore"]["after_change_s"] is None
     assert told["guarantees"]["default"]["propagation_bound"] == 0
     assert told["atomic_across_zones"]
-    assert told["steps_back"] == 8
+    assert told["steps_back"] == 9
 
 
 def test_stages_have_what_holds_and_watches_them():

@@ -62,7 +62,7 @@ def test_it_has_diff_timeline_worst_cases_and_guarantees():
     assert "| if done now | 1h 01m | 1h 01m | `TXT at 3600 s: the same change without lowering first` |" in told
     assert "\n```\n              12:45" in told or "\n```\n              12:40" in told
     assert "- ✓ **atomic**: `each stage is one message`" in told
-    assert f"Runbook `{SHA}` · 15 steps forward, 8 back" in told
+    assert f"Runbook `{SHA}` · 21 steps forward, 9 back" in told
     assert "Old side off 2026-03-15T13:55:05Z at the earliest: mail on its way" in told
 
 
