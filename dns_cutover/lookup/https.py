@@ -57,11 +57,12 @@ async def _exchange(
     host = f"[{server.address}]" if ":" in server.address else server.address
     began = asyncio.get_running_loop().time()
     ident, query.id = query.id, 0  # RFC 8484 section 4.1: equal questions are to look alike to HTTP caches
+    wire = query.to_wire()
     async with pool.stream(
         "POST",
         f"https://{host}:{server.port}{PATH}",
-        headers={"content-type": _TYPE, "accept": _TYPE},
-        content=query.to_wire(),
+        headers={"content-type": _TYPE, "accept": _TYPE, "content-length": str(len(wire))},
+        content=wire,
     ) as response:
         if response.status != 200:
             query.id = ident

@@ -138,9 +138,12 @@ class Hierarchy:
         address = self.spare_address()
         return self._add(PdnsRecursor(self._extra_directory(), address, self.root.address, limits))
 
-    def extra_cache(self, kind: type[AnyCache], limits: CacheLimits, encrypted: Encrypted | None = None) -> AnyCache:
+    def extra_cache(
+        self, kind: type[AnyCache], limits: CacheLimits, encrypted: Encrypted | None = None, address: str = ""
+    ) -> AnyCache:
         """One more cache of any kind; `heal` ends it."""
-        return self._add(kind(self._extra_directory(), self.spare_address(), self.root.address, limits, encrypted))
+        where = address or self.spare_address()
+        return self._add(kind(self._extra_directory(), where, self.root.address, limits, encrypted))
 
     def _extra_directory(self) -> Path:
         return self.directory / f"extra{next(self._numbers)}"
