@@ -69,6 +69,7 @@ format: install ## rewrite the code as `make lint` wants it
 	@$(BIN)/ruff format .
 
 bench: install $(BENCH)/.installed ## measurements, as a table and in build/bench.json; ROUNDS=20
+	@.ci/servers tests/bench/packages.txt
 	@$(BIN)/python tests/bench/run.py --rounds $(ROUNDS) --output build/bench.json
 
 # What is measured against must not share an environment with what is measured.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FIRST_WINDOW = 50
 NO_EDNS = ("FORMERR", "NOTIMP", "BADVERS")  # servers from before RFC 6891
 LEAST_WINDOW = 4
+SAMPLE = 16  # outcomes that a judgement needs
+TOLERATED = 3  # one answer of so many may stay away without being a sign
 MOST_KNOWN = 25_000  # answers of one server that are remembered
 
 
@@ -41,6 +43,7 @@ class Server:
 
     `window`: how many questions may be under way now. `heard_at`: when it last answered, `free_at`: when the next
     question may be sent (seconds of the event loop). `ready`: it waits for its turn. `lane`: where there was room last.
+    `came`, `gone`: answers, and those that stayed away, since that was last judged.
     """
 
     endpoint: Endpoint
@@ -49,7 +52,8 @@ class Server:
     heard_at: float = float("-inf")
     window: float = FIRST_WINDOW
     growing: bool = True
-    shrunk_at: float = float("-inf")
+    came: int = 0
+    gone: int = 0
     free_at: float = float("-inf")
     flying: int = 0
     queue: deque[Flight] = field(default_factory=deque)
@@ -65,11 +69,18 @@ class Server:
     def __post_init__(self) -> None:
         self.window = min(self.window, self.pace.in_flight)
 
-    def lost(self, now: float, timeout: float) -> None:
-        """Half as many, once per timeout: what was lost together is one sign."""
-        if now - self.shrunk_at >= timeout:
+    def lost(self, count: int) -> None:
+        """So many were waited for in vain: half as many may be under way, if that is a good part of all.
+
+        A path that loses one in ten would otherwise be taken for a server that cannot keep up.
+        """
+        self.gone += count
+        if self.came + self.gone < SAMPLE:
+            return
+        if self.gone * TOLERATED > self.came + self.gone:
             self.window = max(self.window / 2, LEAST_WINDOW)
-            self.growing, self.shrunk_at = False, now
+            self.growing = False
+        self.came = self.gone = 0
 
     def remember(self, question: Encoded, answer: KnownAnswer) -> None:
         """So that the same answer is recognised."""

@@ -166,6 +166,7 @@ class Multiplexer:
         lane, server = flight.lane, flight.server
         assert lane is not None
         server.heard_at = lane.now()
+        server.came += 1
         if server.window < server.pace.in_flight:
             server.grow()
         server.lane = lane  # which has room now
@@ -255,10 +256,9 @@ class Multiplexer:
         due = [f for f in flights if f.due <= now]
         if (next_due := min((f.due for f in flights if f.due > now), default=None)) is not None:
             self._set_timer(next_due)
+        for server, count in Counter(f.server for f in due).items():
+            server.lost(count)
         for flight in due:
-            lane, server = flight.lane, flight.server
-            if flight.over or lane is None:
-                continue
-            lane.drop(flight)
-            server.lost(now, self._timeout)
-            self._again(flight, flight.silence(), at_once=False)
+            if not flight.over and flight.lane is not None:
+                flight.lane.drop(flight)
+                self._again(flight, flight.silence(), at_once=False)

@@ -42,7 +42,7 @@ class Comparison:
     def ratio(self, other: Series) -> float | None:
         """Ours / theirs in the same unit; None for ours."""
         ours = next(s for s in self.series if s.unit == other.unit)
-        return ours.median / other.median if ours is not other else None
+        return ours.median / other.median if ours is not other and other.median else None
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from asking import asking, converging, crowded, losing, verdicts
 from measure import Comparison
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +24,10 @@ BENCHMARKS: dict[str, Callable[[int], Comparison]] = {
     # The last ones: from then on this process is in a network of its own.
     "some": some,
     "live": live,
+    "asking": asking,
+    "crowded": crowded,
+    "losing": losing,
+    "converging": converging,
 }
 
 
@@ -59,9 +64,11 @@ def main() -> None:
     console = Console(file=sys.stdout)
     for comparison in comparisons:
         console.print(table(comparison))
+    for line in (held := verdicts(comparisons)):
+        console.print(line, highlight=False)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        document = {"machine": machine(), "benchmarks": [c.as_json() for c in comparisons]}
+        document = {"machine": machine(), "benchmarks": [c.as_json() for c in comparisons], "promised": held}
         options.output.write_text(json.dumps(document, indent=2) + "\n")
         console.print(f"\n{options.output}", style="dim")
 
