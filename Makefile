@@ -14,6 +14,8 @@ FUZZ     := .venv-fuzz
 AWS      := .venv-aws
 MUTANTS  := .venv-mutants
 
+# Which tests `make coverage` runs, by the beginnings of their names.
+COVERS   := $(foreach room,engine timing record runbook export rollback preview break_glass by_hand windows confirm,$(wildcard tests/unit/test_$(room)*.py))
 # make test ARGS='tests/unit -k ttl'   COVERAGE=1 adds a report of lines and branches.
 ARGS     ?=
 COVERAGE ?=
@@ -25,7 +27,7 @@ MINUTES  ?= 10
 SEEDS    ?= 10000
 FIRST    ?= 0
 
-.PHONY: help install servers aws demo test simulate lint format bench fuzz mutants reference docs clean
+.PHONY: help install servers aws demo test coverage simulate lint format bench fuzz mutants reference docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
@@ -51,6 +53,9 @@ demo: install ## a whole cutover on loopback, twice: to its end, and with a faul
 
 test: install servers aws ## every test; ARGS='…' goes to pytest, COVERAGE=1 adds a report, WORKERS=2
 	@$(BIN)/python -m pytest -n $(WORKERS) $(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
+
+coverage: install ## branches of the rooms that decide: all of them, by the fast tests that are about them
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov-config=tests/coverage.toml --cov --cov-report=term $(COVERS)
 
 simulate: install ## random stories of runs with faults, over all cores; SEEDS=10000 FIRST=0
 	@$(BIN)/python -m tests.simulation.seeds --count $(SEEDS) $(FIRST)

@@ -577,3 +577,10 @@ def test_a_run_that_succeeded_is_opened_again_and_no_other() -> None:
     for outcome in ("rolled_back", "aborted", "rollback_failed"):
         becomes(at("one/bake", final=True, outcome=outcome), ev.Reopened(NOW, "sam"))
     becomes(at("one/bake"), ev.Reopened(NOW, "sam"))
+
+
+def test_a_lock_that_was_taken_away_on_purpose_is_not_missed() -> None:
+    first, second = token(n=1), token(n=2)
+    s = at("one/bake", tokens=mapping(default=first, other=second))
+    becomes(s, command("unlock", first.op), tokens={"other": second})
+    becomes(s, command("unlock", "op9"))

@@ -429,6 +429,21 @@ def test_nobody_answers_at_all() -> None:
     assert resolved(refused())[0] == [ev.Missed(NOW, "one/apply", "no such key", "why", ("hint",))]
 
 
+def test_without_a_fence_an_unchanged_token_proves_nothing() -> None:
+    def unfenced(message: ev.Intent, shown: Any, **promises: Any) -> list[ev.Event]:
+        provider = Provider([shown], [Receipt((), 8)])
+        provider.guarantees = replace(provider.guarantees, fenced=False, **promises)
+        s = at("one/apply", pending=message, tokens=LOCKED)
+        return Bench(s, provider).do(resolve)
+
+    shown = guards(HELD, rrsets=BEFORE)
+    assert [e.type for e in unfenced(intent(), shown, message_life=None)] == ["not_applied", "held"]
+    old = replace(intent(), ts=NOW - 100)
+    assert [e.type for e in unfenced(old, shown, message_life=50.0)] == ["burning", "not_applied"]
+    assert [e.type for e in unfenced(intent("renew", changes=()), shown)] == ["burning", "not_applied"]
+    assert [e.type for e in unfenced(intent(), guards(NEXT, rrsets=AFTER))] == ["applied"]
+
+
 def test_without_a_message_there_is_nothing_to_resolve() -> None:
     s: RunState = at("one/apply")
     with pytest.raises(AssertionError, match="nothing is pending"):

@@ -17,7 +17,7 @@ from dns_cutover.plan.loader import parse_plan
 from dns_cutover.records import RRset, RRsetKey, quote_text
 from dns_cutover.records.fields import txt_strings
 from dns_cutover.records.zonetext import parse_zone_text
-from dns_cutover.runbook.end_state import EndState, UnknownStage, ZoneEnd, end_state, open_keys
+from dns_cutover.runbook.end_state import EndState, UnknownStage, ZoneEnd, beginning, end_state, open_keys, state_of
 from dns_cutover.runbook.export import FORMATS, export_text
 from dns_cutover.runbook.export_terraform import hcl_string
 from dns_cutover.runbook.model import Runbook
@@ -78,6 +78,18 @@ def test_end() -> None:
         NEW: RRset(900, ("nm1.newmail.test.",)),
     }
     assert zone.absent == (OLD,)
+
+
+def test_the_state_that_the_way_back_leaves() -> None:
+    """All that the runbook writes, as it was before, and nothing of it left to take away."""
+    book = mail_book()
+    image = beginning(book, {TXT: texts("v=spf1 b -all", "other=1")})
+    state = state_of(book, "switch", image)
+    assert (state.stage, state.back) == ("switch", True)
+    (zone,) = state.zones
+    assert zone.rrsets[TXT] == texts("v=spf1 a -all", "other=1")
+    assert zone.rrsets[MX] == RRset(3600, ("10 mx.oldmail.test.",))
+    assert zone.absent == (NEW,)
 
 
 @pytest.mark.parametrize("spf", ["v=spf1 a -all", "v=spf1 a b -all", "v=spf1 b -all"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dns_cutover.records import InvalidRdata, canonical_rdata, quote_text
+from dns_cutover.records import InvalidRdata, canonical_rdata, quote_text, text_strings
 from dns_cutover.records.fields import ServiceBinding, rdata_words, service_binding, txt_strings, unescaped
 
 
@@ -14,6 +14,13 @@ def test_text_comes_back(octets: bytes) -> None:
     value = canonical_rdata("TXT", quote_text(octets))
     assert b"".join(txt_strings(value)) == octets
     assert all(len(s) <= 255 for s in txt_strings(value))
+
+
+def test_text_for_people_is_decoded_as_far_as_it_can_be() -> None:
+    assert text_strings('"plain" "B\\195\\188cher"') == ("plain", "Bücher")
+    assert text_strings('"\\255"') == ("\N{REPLACEMENT CHARACTER}",)
+    with pytest.raises(InvalidRdata):
+        text_strings('"open')
 
 
 @given(st.binary(max_size=200))

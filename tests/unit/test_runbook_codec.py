@@ -25,7 +25,8 @@ from dns_cutover.runbook.codec import (
     runbook_json,
     runbook_sha256,
 )
-from tests.unit.preview_world import NOW, mail, retire, two_zones
+from dns_cutover.runbook.model import Notify
+from tests.unit.preview_world import NOW, book_of, mail, retire, two_zones
 
 BOOKS = (mail(), retire(), two_zones())
 DATA = [runbook_data(book) for book in BOOKS]
@@ -40,6 +41,20 @@ def test_a_runbook_is_read_back_as_it_was_written(book):
     assert runbook_sha256(book) == hashlib.sha256(data).hexdigest()
     assert data.endswith(b"}\n")
     assert list(json.loads(data)) == sorted(json.loads(data))
+
+
+def test_whom_it_tells_is_in_it_only_where_it_tells_somebody():
+    plain = mail()
+    assert "notify" not in runbook_data(plain)
+    told = replace(plain, notify=(Notify("ops", "exec", ("held",), {"argv": ["page"]}),))
+    assert read_runbook(runbook_file(told)) == told
+    assert runbook_sha256(told) != runbook_sha256(plain)
+
+
+def test_an_edit_that_only_adds_values_pins_none():
+    plan = 'stages: [{name: s, changes: [{name: "@", type: TXT, add: [b]}]}]'
+    book = book_of(plan, '@ 3600 IN TXT "theirs"\n')
+    assert read_runbook(runbook_file(book)) == book
 
 
 def test_no_time_is_in_it():
