@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +38,8 @@ def confirm(
     waive: Annotated[bool, typer.Option("--waive", help="Let a rollback go on without its being undone.")] = False,
 ) -> None:
     """Confirm a fact that a stage waits for."""
+    import asyncio
+
     assert isinstance(context.obj, Globals)
     if decline + undone + waive > 1:
         raise UsageError("one of --decline, --undone and --waive at a time")
