@@ -282,7 +282,7 @@ def _exists(edit: Edit) -> bool:
 
 
 async def load_events(run_id: str, store: Store) -> tuple[ev.Event, ...]:
-    """All events of a run. Raises Unavailable; ValueError for a journal of a newer version."""
+    """All events of a run. Raises Unavailable; UnknownEvent for a journal of a newer version."""
     return tuple(from_envelope(e) for e in await store.load(run_id))
 
 

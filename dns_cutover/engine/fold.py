@@ -11,7 +11,7 @@ from dns_cutover.engine.fate import applied, conflicted, denied, lock_lost, miss
 from dns_cutover.engine.rollback import way_back
 from dns_cutover.engine.seen import begin_tail, extended, observed, outlive, probed
 from dns_cutover.engine.state import NO_TOKENS, RunState, advance, changed, with_items
-from dns_cutover.engine.steered import commanded
+from dns_cutover.engine.steered import commanded, turns_back
 from dns_cutover.runbook.codec import parse_runbook
 from dns_cutover.runbook.model import StepKind
 
@@ -111,6 +111,8 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
             upto = max(event.upto, s.told.get(event.target, event.upto))
             return changed(s, told=with_items(s.told, [(event.target, upto)]))
         case ev.Finishing():
+            if event.outcome == "succeeded" and turns_back(s, s.asked):
+                return s  # who asked was a moment earlier
             return changed(s, outcome=event.outcome, why=event.why, hold=None)
         case ev.Finished():
             return changed(s, outcome=event.outcome, final=True, tokens=NO_TOKENS, ended=event.ts)

@@ -6,10 +6,15 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from dns_cutover.engine.events import AnyEvent, Event
+from dns_cutover.errors import CutoverError
 from dns_cutover.store.interface import Envelope
+
+
+class UnknownEvent(CutoverError, ValueError):
+    """A journal has an entry that this version cannot read: nothing is known of the run from there on."""
 
 
 @lru_cache(maxsize=1)
@@ -32,6 +37,13 @@ def to_envelope(run_id: str, seq: int, event: Event) -> Envelope:
 def from_envelope(envelope: Envelope) -> Event:
     """The event in an envelope; fields that this version does not know are left out.
 
-    Raises ValueError (pydantic's) for an event that it does not know.
+    Raises UnknownEvent for one that this version does not know; nothing of its text is repeated.
     """
-    return _adapter().validate_json(envelope.body)
+    try:
+        return _adapter().validate_json(envelope.body)
+    except ValidationError:
+        raise UnknownEvent(
+            f"entry {envelope.seq} in the journal of run {envelope.run_id} cannot be read by this version",
+            "A newer version of dns-cutover wrote it, or it is damaged. Nothing was done to that run.",
+            ("dns-cutover --version   use the version that drives the run, or a newer one",),
+        ) from None

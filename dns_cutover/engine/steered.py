@@ -40,6 +40,8 @@ def commanded(s: RunState, event: ev.Command) -> RunState:
             return changed(s, asked=event)
         case "abort" | "rollback" | "keep":
             # The undo list is made when nothing is in flight: `decide` starts the rollback later.
+            if s.outcome == "succeeded" and turns_back(s, event):
+                return changed(s, asked=event, outcome=None, why="")
             return s if s.back is not None or s.outcome else changed(s, asked=event, hold=None)
         case "unlock":
             # It was taken away on purpose: the next write takes the lock again, instead of missing this one.
@@ -48,6 +50,12 @@ def commanded(s: RunState, event: ev.Command) -> RunState:
             return _told(s, event)
         case _:
             assert_never(event.verb)
+
+
+def turns_back(s: RunState, command: ev.Command | None) -> bool:
+    """Whether a run that has done everything is to go back before it is over: giving locks back may take long."""
+    asked = command is not None and command.verb in ("abort", "rollback")
+    return asked and s.back is None and not s.final
 
 
 def _told(s: RunState, event: ev.Command) -> RunState:

@@ -166,7 +166,7 @@ def left_over(state: RunState) -> tuple[Message, ...]:
 
 def _whole_way_back(state: RunState) -> tuple[Step, ...]:
     """The undo list as it was made: `state.back` lacks what turned out to be somebody else's."""
-    return way_back(state.book, state.done, state.i)
+    return way_back(state.book, state.done, state.i, stage=state.cause.stage if state.cause is not None else "")
 
 
 def _ignored(state: RunState) -> Mapping[RRsetKey, RRset | None]:

@@ -132,6 +132,20 @@ def test_what_only_adds_is_named() -> None:
     assert "nm1._domainkey CNAME" in renderer(mail()).folder("back")[0].text
 
 
+def test_a_rollback_down_to_a_stage_leaves_older_ones_as_they_are() -> None:
+    before = next(s for s in states() if s.step is None and s.outcome is None)
+    went = evolve(before, ev.RollbackStarted(2000.0, "", "command", "asked for", "two"))
+    assert went.back is not None
+    over = replace(went, bi=len(went.back))
+    kept = {c.key: c.after for w in over.done if w.stage == "one" and w.kind is StepKind.APPLY for c in w.changes}
+    image = current(over)
+    assert kept
+    assert {k: r.values if r is not None else None for k, r in image.items() if k in kept} == {
+        k: r.values if r is not None else None for k, r in kept.items()
+    }
+    assert not from_run(over).back.messages
+
+
 def test_a_stage_whose_way_back_is_closed_is_named() -> None:
     plan = MAIL.replace("    bake: 5m\n", "    bake: 5m\n    commit: after\n", 1)
     made = renderer(book_of(plan, MAIL_ZONE))

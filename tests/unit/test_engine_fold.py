@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from dns_cutover.engine import events as ev
+from dns_cutover.engine.actions import Emit
+from dns_cutover.engine.decide import decide
 from dns_cutover.engine.fold import evolve, fold, start
 from dns_cutover.engine.rollback import Written, way_back
 from dns_cutover.engine.state import RunState, probe_specs
@@ -584,3 +586,30 @@ def test_a_lock_that_was_taken_away_on_purpose_is_not_missed() -> None:
     s = at("one/bake", tokens=mapping(default=first, other=second))
     becomes(s, command("unlock", first.op), tokens={"other": second})
     becomes(s, command("unlock", "op9"))
+
+
+# -- going back at the last moment -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["rollback", "abort"])
+def test_a_run_that_only_gives_its_lock_back_can_still_go_back(verb: Any) -> None:
+    done = replace(begun(), i=len(BOOK.steps), tokens=MappingProxyType({"default": token()}))
+    ending = evolve(done, ev.Finishing(NOW, "succeeded"))
+    asked = ev.Command(NOW + 1, verb, "sam")
+    becomes(ending, asked, asked=asked, outcome=None, why="")
+    back = decide(evolve(ending, asked), NOW + 2)
+    assert back == Emit(ev.RollbackStarted(NOW + 2, "", "command", "asked for by sam"))
+    # Who asked was a moment earlier than whoever drives the run.
+    becomes(evolve(done, asked), ev.Finishing(NOW + 1, "succeeded"))
+    old = [ev.Finishing(NOW + 1, "succeeded"), ev.Finished(NOW + 1, "succeeded")]
+    assert evolve(evolve(evolve(done, asked), old[0]), old[1]).final, "a journal of an earlier version"
+
+
+def test_a_run_that_ends_otherwise_or_is_kept_stays_so() -> None:
+    done = replace(begun(), i=len(BOOK.steps))
+    becomes(evolve(done, ev.Finishing(NOW, "succeeded")), ev.Command(NOW + 1, "keep", "sam"))
+    becomes(evolve(done, ev.Finishing(NOW, "unreachable")), ev.Command(NOW + 1, "rollback", "sam"))
+    over = evolve(evolve(done, ev.Finishing(NOW, "succeeded")), ev.Finished(NOW, "succeeded"))
+    becomes(over, ev.Command(NOW + 1, "rollback", "sam"))
+    keep = evolve(done, ev.Command(NOW, "keep", "sam"))
+    becomes(keep, ev.Finishing(NOW, "succeeded", "why"), outcome="succeeded", why="why")

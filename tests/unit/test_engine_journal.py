@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.journal import event_data, from_envelope, to_envelope
+from dns_cutover.engine.journal import UnknownEvent, event_data, from_envelope, to_envelope
 from dns_cutover.records import RRset, RRsetKey
 from dns_cutover.store.interface import Envelope
 
@@ -42,5 +42,7 @@ def test_a_field_of_a_later_version_is_left_out() -> None:
 
 
 def test_an_event_of_a_later_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="teleported"):
-        from_envelope(Envelope("r", 0, 1.0, '{"ts": 1, "type": "teleported"}'))
+    with pytest.raises(UnknownEvent, match="entry 3 in the journal of run r cannot be read") as caught:
+        from_envelope(Envelope("r", 3, 1.0, '{"ts": 1, "type": "teleported"}'))
+    assert caught.value.exit_code == 1
+    assert isinstance(caught.value, ValueError)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from pathlib import Path
 
 import pytest
 
 from dns_cutover.cli.main import main
+from dns_cutover.engine import events as ev
+from dns_cutover.engine.journal import to_envelope
+from dns_cutover.store.interface import Envelope
 from dns_cutover.store.open import open_store
 from tests.simulation.play import play
 from tests.simulation.world import World
+from tests.unit.engine_states import created
+from tests.unit.preview_world import mail
 
 
 def run_over(path: Path, *, broken: bool) -> str:
@@ -80,3 +86,26 @@ def test_watch_wants_a_run_where_none_is_under_way(tmp_path, capsys) -> None:
     code, text = call(capsys, run_over(tmp_path / "runs", broken=False), "status", "--watch")
     assert code == 64
     assert "no run is under way" in text
+
+
+def test_a_run_of_a_newer_version_keeps_no_other_run_waiting(tmp_path: Path, capsys, monkeypatch) -> None:
+    path = run_over(tmp_path / "runs.db", broken=False)
+    now = time.time()
+    newer = Envelope("aaaa", 1, now, '{"type": "hologram", "ts": 1, "seq": 1, "run_id": "aaaa"}')
+
+    async def keep() -> None:
+        store = open_store(path)
+        assert await store.append([to_envelope("aaaa", 0, created(ts=now)), newer])
+        for run, ts in (("9999", now - 60), ("bbbb", now + 60)):
+            begun = (created(mail(), ts=ts), ev.Claimed(ts, "elsewhere:1:1"), ev.Command(ts, "keep", "me"))
+            assert await store.append([to_envelope(run, n, e) for n, e in enumerate(begun)])
+        await store.close()
+
+    asyncio.run(keep())
+    monkeypatch.setattr("dns_cutover.cli.ticking.FRESH", -3600.0)
+    code, said = call(capsys, path, "tick", "--all")
+    assert code == 1
+    assert "entry 1 in the journal of run aaaa cannot be read by this version" in said
+    assert "fault of dns-cutover" not in said
+    assert said.count("CUTOVER_TSIG") >= 2, "the other two runs were gone on with"
+    assert call(capsys, path, "status", "aaaa")[0] == 1
