@@ -9,7 +9,8 @@ from typing import assert_never
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.state import RunState
 from dns_cutover.lookup.interface import AuthoritativeRound, Evidence, Expectation, ResolverRound, ServerView
-from dns_cutover.records import Change, Edit, RRset, SetEdit, ValueEdit, realise, satisfied
+from dns_cutover.records import Change, Edit, RRset, RRsetKey, SetEdit, ValueEdit, realise, satisfied
+from dns_cutover.records.serial import serial_newer
 from dns_cutover.runbook.model import Step, StepKind
 from dns_cutover.timing.lifetime import CachePolicy, lifetime
 
@@ -74,11 +75,24 @@ def _judge(s: RunState, view: ServerView, edits: list[Edit], before: bool) -> ev
         if not fits:
             bad.append((edit, found))
     if not bad:
-        return None
+        behind = next((e.key for e in edits if _behind(s, view, e.key)), None)
+        if behind is None:
+            return None
+        why = f"serves a zone from before the longer TTL of {s.book.label(behind)} was taken back"
+        return ev.ServerTrouble(name, address, False, why)
     edit, found = bad[0]
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
     verb = "has" if before else "still serves" if _is_old(edit, found) else "serves"
     return ev.ServerTrouble(name, address, True, f"{verb} {s.book.label(edit.key)} {describe(found)}{more}")
+
+
+def _behind(s: RunState, view: ServerView, key: RRsetKey) -> bool:
+    """Whether the version with the longer TTL may be still on its way to this server: it has not yet the zone in which
+    the primary had taken it back.
+    """
+    if key not in s.longer or key not in s.serials or view.serial is None:
+        return False
+    return s.book.zone(key.zone).guarantees.serial == "ordered" and serial_newer(s.serials[key], view.serial)
 
 
 def describe(rrset: RRset | None) -> str:

@@ -96,7 +96,8 @@ class Judged(World):
             # Without a second look in between, nobody lowered it for nothing: the tail would be that of the long TTL.
             if q in self.plan.lowered and (alive := self._alive(q, old.values, LOW)):
                 self.problems.append(f"{q} changed at {self.now:.1f}; {alive}")
-        earlier = self.plan.stages[: self.plan.stages.index(step.stage)]
+        # Lowering TTLs ahead of a stage changes nothing that another one stands on.
+        earlier = self.plan.stages[: self.plan.stages.index(step.stage)] if step.kind is StepKind.APPLY else ()
         for q, base in BASE.items():
             new = self.plan.after.get(q)
             if self.plan.stage_of.get(q) in earlier and q not in self.ever_foreign:
@@ -159,6 +160,10 @@ class Judged(World):
                 self._in_window(before)
             case ev.StepDone() if before.step is not None:
                 self._long_enough(before.step)
+            case ev.Observed():
+                # What a process saw that lost the run, or died, before it said so, nobody knows.
+                for secondary, seen in self.glimpsed.pop(before.runner, ()):
+                    secondary.seen.append(seen)
             case ev.Finished():
                 if self.locked(self.zone):
                     self.problems.append("finished with the lock in the zone")
@@ -183,7 +188,8 @@ class Judged(World):
         if event.cause not in BY_ITSELF:
             return
         for stage in self.plan.book.stages:
-            first = next(n for n, s in enumerate(before.book.steps) if s.stage == stage.name)
+            steps = enumerate(before.book.steps)
+            first = next(n for n, s in steps if s.stage == stage.name and s.kind is StepKind.APPLY)
             if stage.commit == "before" and before.i >= first:
                 self.problems.append(
                     f"a rollback by itself ({event.cause}) after stage {stage.name}, which commits, began"
@@ -193,7 +199,9 @@ class Judged(World):
         """No clock jump shortens a bake or a pause."""
         if step.kind is StepKind.BAKE and step.id in self.began:
             since = self.began[step.id]
-        elif step.kind is StepKind.WAIT:
+        elif step.kind is StepKind.WAIT and not step.id.endswith(
+            "before_lowering"
+        ):  # that one is passed if they are low
             baked = [t for name, t in self.ended.items() if name.endswith("/bake")]
             since = max(baked, default=1000.0)
         else:

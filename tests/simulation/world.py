@@ -121,6 +121,8 @@ class World:
     foreign_keys: set[Question] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)  # operation ids that the server applied
     effects: dict[str, frozenset[Question]] = field(default_factory=dict)  # what each of them changed
+    # what each process saw of older versions, and has not stored yet
+    glimpsed: dict[str, list[tuple[Secondary, tuple[float, int, frozenset[Question]]]]] = field(default_factory=dict)
     # one update in particular
     crash_at: int = -1
     fault_at: int = -1
@@ -315,7 +317,7 @@ class World:
         return Ports(
             store,
             {"default": provider},
-            Lookup(self),
+            Lookup(self, runner),
             Prober(self),
             MachineClock(self),
             lambda: f"{runner}{next(counter):x}",
@@ -459,6 +461,7 @@ class Lookup:
     """All authoritative servers, and two caches."""
 
     w: World
+    runner: str = ""
 
     async def authoritative(self, keys: Collection[RRsetKey]) -> AuthoritativeRound:
         w = self.w
@@ -479,7 +482,8 @@ class Lookup:
             if secondary is not None:
                 version = secondary.log[-1][1] if secondary.relapsed is None else secondary.relapsed
                 if secondary.relapsed is not None:
-                    secondary.seen.append((w.now, version, frozenset((k.owner, k.rdtype) for k in keys)))
+                    asked = frozenset((k.owner, k.rdtype) for k in keys)
+                    w.glimpsed.setdefault(self.runner, []).append((secondary, (w.now, version, asked)))
             zone = w.versions[version]
             views.append(
                 ServerView("default", endpoint, {k: zone.get((k.owner, k.rdtype)) for k in keys}, w.serial(zone))

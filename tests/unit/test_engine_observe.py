@@ -81,6 +81,22 @@ def test_a_server_with_a_problem(wrong: bool) -> None:
     assert told.trouble == (ev.ServerTrouble("ns2", "192.0.2.52:5353", wrong, "SERVFAIL"),)
 
 
+def test_a_server_that_a_longer_ttl_may_be_still_on_its_way_to_does_not_agree_yet() -> None:
+    """It was published and taken back up to serial 8. In the simulation seed 127635 counted such a look as the last."""
+
+    def behind(serial: int | None, **fields: Any) -> tuple[ev.ServerTrouble, ...]:
+        known = {"longer": MappingProxyType({A: 7260.0}), "serials": MappingProxyType({A: 8}), **fields}
+        s = at("one/preflight", edits=(EDIT,), **known)
+        assert s.step is not None
+        views = (view(serial=serial, rrsets={A: OLD}),)
+        return observed(s, s.step, AuthoritativeRound(NOW, views), NOW, before=True).trouble
+
+    why = "serves a zone from before the longer TTL of www A was taken back"
+    assert behind(7) == (ev.ServerTrouble("ns1", "192.0.2.51", False, why),)
+    assert behind(8) == behind(9) == behind(None) == ()
+    assert behind(7, longer=MappingProxyType({})) == behind(7, serials=MappingProxyType({})) == ()
+
+
 def test_a_server_that_answers_for_something_else_only() -> None:
     told = judged(view(rrsets={TXT: None}))
     assert told.trouble == (ev.ServerTrouble("ns1", "192.0.2.51", False, "did not answer for www A"),)
