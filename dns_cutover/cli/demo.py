@@ -55,7 +55,7 @@ def demo(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Of the incident: write it there.")
     ] = None,
 ) -> None:
-    """Move mail on the lab: to the end and with a rollback, or replay the incident."""
+    """Move mail on the lab, twice, or replay the incident."""
     match scenario:
         case Scenario.INCIDENT:
             _incident(arm or [], phases, output or Format.TEXT, file)
