@@ -53,7 +53,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ArmResult:
-    """One arm. `zero` is when the new vendor was first used, which is minute 0 of the picture.
+    """One arm. `zero` is when users' mail first went through the new vendor (a canary's, where none did): minute 0.
 
     `fault_at`: when the fault (or the false alarm) began. `detected`, `repaired`: when it was noticed, and when every
     server had the old records again. `decided`: when the way back began. `noticed_by` says who noticed. `ended`: the

@@ -28,7 +28,7 @@ from dns_cutover.store.memory import MemoryStore
 
 LOOK = 15.0  # how soon something that others did is seen
 LEAD = 5 * MINUTE  # all is well for so long, before and after
-BEFORE, AFTER = 10 * MINUTE, 110 * MINUTE  # what the picture shows, around the new vendor's first use
+BEFORE, AFTER = 10 * MINUTE, 110 * MINUTE  # what the picture shows, around the switch of the mail
 
 
 def play(arm: Arm, *, phases: int, seed: int = 1) -> ArmResult:
@@ -49,7 +49,7 @@ async def _play(arm: Arm, phases: int, seed: int, clock: SteppingClock) -> ArmRe
 
 
 def _result(arm: Arm, phases: int, world: ReplayWorld, facts: dict[str, Any]) -> ArmResult:
-    end, zero = world.clock.now(), world.new.used_at or world.began
+    end, zero = world.clock.now(), world.new.used_by_users_at or world.new.used_at or world.began
     receivers = shown(world.subjects, world.deliveries, end)
     over = max((facts.pop("over"), *(r.last for r in receivers if r.last is not None)))
     curve = picture(len(receivers), world.deliveries, zero - BEFORE, min(end, zero + AFTER))

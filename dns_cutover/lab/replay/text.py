@@ -39,7 +39,7 @@ def _lines(results: Sequence[ArmResult]) -> Iterator[str]:
     yield "bound: 3 probe intervals + rollback + low TTL + what measuring adds."
     yield ""
     every = f"{MAIL_EVERY / MINUTE:.0f} minutes"
-    yield f"Receivers that refuse mail, in tenths, one mark for {every}; | the new vendor's first message."
+    yield f"Receivers that refuse mail, in tenths, one mark for {every}; | mail goes by the new vendor."
     at = round(BEFORE / MAIL_EVERY)
     for r in results:
         marks = "".join("." if x == 0 else "#" if x == 1 else str(max(1, int(x * 10))) for x in r.picture)
