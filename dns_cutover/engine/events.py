@@ -124,12 +124,15 @@ class LockLost:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """An RRset that is not what this run left or expects. `done`: it is already what the step wants."""
+    """An RRset that is not what this run left or expects. `done`: it is already what the step wants. `kind`: what it is
+    where that cannot be shown as an RRset, such as an alias of the provider's; `found` is None then.
+    """
 
     key: RRsetKey
     expected: str
     found: RRset | None
     done: bool
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,11 @@ def describe(rrset: RRset | None) -> str:
     return "absent" if rrset is None else f"{', '.join(rrset.values)} (TTL {rrset.ttl})"
 
 
+def found_there(foreign: ev.Foreign) -> str:
+    """What stands where this run's record was, in a few words."""
+    return foreign.kind or describe(foreign.found)
+
+
 def _is_old(edit: Edit, found: RRset | None) -> bool:
     return isinstance(realise(edit, found), Change)
 

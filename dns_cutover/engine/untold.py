@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dns_cutover.engine import events as ev
 from dns_cutover.providers.interface import ChangeSet, Fence, FenceLost, Guards, Provider, Refused, Token, Unreachable
-from dns_cutover.records import RRsetKey
+from dns_cutover.records import RRset, RRsetKey
 
 if TYPE_CHECKING:
     from dns_cutover.engine.driver import Journal
@@ -17,6 +17,11 @@ async def lost(journal: Journal, zone: str, found: Token | None, took: tuple[RRs
     holder, until, op = (found.run, found.until, found.op) if found is not None else ("", 0, "")
     ours = zone in journal.state.tokens
     await journal.put(ev.LockLost(journal.ports.clock.now(), zone, holder, until, took, op, ours))
+
+
+def shows(guards: Guards, key: RRsetKey, image: RRset | None) -> bool:
+    """Whether that is what is there. What could not be compared is neither."""
+    return key in guards.rrsets and guards.rrsets[key] == image
 
 
 async def without_token(journal: Journal, provider: Provider, intent: ev.Intent, guards: Guards) -> bool:
@@ -30,14 +35,14 @@ async def without_token(journal: Journal, provider: Provider, intent: ev.Intent,
     """
     now = journal.ports.clock.now()
     real = [c for c in intent.changes if c.before != c.after]
-    took = tuple(c.key for c in real if guards.rrsets.get(c.key) == c.after)
+    took = tuple(c.key for c in real if shows(guards, c.key, c.after))
     if took:
         try:
             # The lease is swapped after the message: whoever died in between left that to us.
             await provider.apply(ChangeSet(()), Fence(intent.held, intent.next))
         except FenceLost:
             return False  # somebody took it over in between: look again
-        left = tuple(c.key for c in real if guards.rrsets.get(c.key) == c.before)
+        left = tuple(c.key for c in real if shows(guards, c.key, c.before))
         await journal.put(ev.Applied(now, intent.step, intent.op, left, guards.serial))
     elif intent.soa and guards.soa != intent.soa:
         await _moved(journal, provider, intent, guards)

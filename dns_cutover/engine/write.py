@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.state import RunState
-from dns_cutover.engine.untold import lost, without_token
+from dns_cutover.engine.untold import lost, shows, without_token
 from dns_cutover.providers.interface import (
     ChangeSet,
     Conflict,
@@ -21,6 +21,7 @@ from dns_cutover.providers.interface import (
     Provider,
     Refused,
     Token,
+    Unlike,
     Unreachable,
     ZoneMoved,
 )
@@ -54,13 +55,15 @@ async def _guards(
     journal: Journal, step: str, provider: Provider, keys: tuple[object, ...], edits: Step | None
 ) -> Guards | None:
     """What a message will be tied to. None: it cannot be read (which is journaled), or it was the first answer that
-    tells the time, and what is to be done must be decided again.
+    tells the time, and what is to be done must be decided again. Raises Unlike, on the way back.
     """
     try:
         guards = await provider.guards([e.key for e in edits.edits] if edits else ())
     except Unreachable as exc:
         await journal.put(ev.Missed(journal.ports.clock.now(), step, exc.what, exc.why, exc.hints))
     except Refused as exc:
+        if isinstance(exc, Unlike) and journal.state.back is not None:
+            raise
         await journal.put(ev.Denied(journal.ports.clock.now(), step, exc.what, exc.why, exc.hints, exc.facts))
     else:
         return None if journal.prove(guards) else guards
@@ -100,7 +103,11 @@ async def write_step(journal: Journal, step: Step, undo: bool) -> None:
     """Make the step's edits exact against what is there now, and send them as one message."""
     s, clock = journal.state, journal.ports.clock
     provider = journal.ports.providers[step.zone]
-    guards = await _guards(journal, step.id, provider, (), step)
+    try:
+        guards = await _guards(journal, step.id, provider, (), step)
+    except Unlike as exc:
+        await _left_alone(journal, step, exc)
+        return
     if guards is None:
         return
     if guards.lock != s.tokens.get(step.zone):
@@ -138,6 +145,12 @@ async def write_step(journal: Journal, step: Step, undo: bool) -> None:
     )
     await journal.put(intent)
     await _send(journal, provider)
+
+
+async def _left_alone(journal: Journal, step: Step, found: Unlike) -> None:
+    """On the way back what somebody else made of a record stays, whatever it is, and the rest is taken back."""
+    foreign = tuple(ev.Foreign(k, "what this run left there", None, False, kind) for k, kind in found.kinds.items())
+    await journal.put(ev.Conflicted(journal.ports.clock.now(), step.id, foreign))
 
 
 async def _extended(
@@ -227,6 +240,14 @@ def _ours(journal: Journal, intent: ev.Intent) -> bool:
     return intent.held is not None and intent.held.run == journal.state.run_id
 
 
+async def _comparable(provider: Provider, keys: list[RRsetKey]) -> Guards:
+    """The guards without what cannot be compared: the fate of a message must not depend on it."""
+    try:
+        return await provider.guards(keys)
+    except Unlike as exc:
+        return await provider.guards([k for k in keys if k not in exc.kinds])
+
+
 async def resolve(journal: Journal) -> None:
     """Decide a pending intent whose reply is missing, by the token; images only show what the server made of it."""
     s, clock = journal.state, journal.ports.clock
@@ -234,11 +255,8 @@ async def resolve(journal: Journal) -> None:
     assert intent is not None, "nothing is pending"
     provider = journal.ports.providers[intent.zone]
     try:
-        guards = await provider.guards([c.key for c in intent.changes])
-    except Unreachable as exc:
-        await journal.put(ev.Missed(clock.now(), intent.step, exc.what, exc.why, exc.hints))
-        return
-    except Refused as exc:
+        guards = await _comparable(provider, [c.key for c in intent.changes])
+    except (Unreachable, Refused) as exc:
         await journal.put(ev.Missed(clock.now(), intent.step, exc.what, exc.why, exc.hints))
         return
     journal.prove(guards)
@@ -248,14 +266,14 @@ async def resolve(journal: Journal) -> None:
     now, lock = clock.now(), guards.lock
     gone = intent.next is None and (lock is None or lock.run != s.run_id)
     if gone or (intent.next is not None and lock == intent.next):
-        left = tuple(c.key for c in intent.changes if c.before != c.after and guards.rrsets.get(c.key) == c.before)
+        left = tuple(c.key for c in intent.changes if c.before != c.after and shows(guards, c.key, c.before))
         await journal.put(ev.Applied(now, intent.step, intent.op, left, guards.serial))
         return
     if lock is not None and lock in s.burns:
         await journal.put(ev.NotApplied(now, intent.step, intent.op, lock, "burned"))
         return
     if lock != intent.held:
-        took = tuple(c.key for c in intent.changes if c.before != c.after and guards.rrsets.get(c.key) == c.after)
+        took = tuple(c.key for c in intent.changes if c.before != c.after and shows(guards, c.key, c.after))
         await lost(journal, intent.zone, lock, took)
         return
     burn = next_token(s, lock, journal.ports.new_id(), now)

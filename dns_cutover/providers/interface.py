@@ -167,6 +167,14 @@ class Refused(ProviderError):
     """The server will not take the message. Nothing was written, and nothing will be by trying again."""
 
 
+class Unlike(Refused):
+    """Where RRsets were looked for stands what is none, and is somebody else's by any measure: `kinds` says what."""
+
+    def __init__(self, what: str, why: str, hints: tuple[str, ...], kinds: Mapping[RRsetKey, str]) -> None:
+        super().__init__(what, why, hints)
+        self.kinds = kinds
+
+
 class Unreachable(ProviderError):
     """No usable answer came."""
 
@@ -181,7 +189,9 @@ class Provider(Protocol):
     guarantees: Guarantees
 
     async def guards(self, keys: Collection[RRsetKey]) -> Guards:
-        """Read lock, SOA, the given RRsets, and the provider's clock. Raises Refused, Unreachable."""
+        """Read lock, SOA, the given RRsets, and the provider's clock. Raises Refused (Unlike for what cannot be
+        compared with an RRset), Unreachable.
+        """
         ...
 
     async def read(self, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, RRset | None]:

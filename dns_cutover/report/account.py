@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.fold import evolve, start
-from dns_cutover.engine.observe import describe
+from dns_cutover.engine.observe import found_there
 from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
 from dns_cutover.report.narrate import Line, narrate
@@ -234,7 +234,7 @@ def _actions(s: RunState, stages: Sequence[StageAccount]) -> tuple[str, ...]:
     """What is left to do, as far as the journal shows it."""
     out = []
     for f in s.left:
-        out.append(f"{s.book.label(f.key)} is not ours any more: {describe(f.found)}; decide what it should be")
+        out.append(f"{s.book.label(f.key)} is not ours any more: {found_there(f)}; decide what it should be")
     if s.unproven:
         out.append("a server could not be seen with what was put back: look at every authoritative server")
     applied = [w for w in s.done if w.kind is StepKind.APPLY]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.observe import describe
+from dns_cutover.engine.observe import found_there
 from dns_cutover.engine.starting import LOWERED, NOT_YET
 from dns_cutover.engine.state import RunState
 from dns_cutover.records import Change
@@ -152,5 +152,5 @@ def _foreign(s: RunState, foreign: tuple[ev.Foreign, ...]) -> str:
     more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
     return (
         f"{s.book.label(first.key)} was changed by somebody else: expected {first.expected}, "
-        f"found {describe(first.found)}{more}; nothing was written"
+        f"found {found_there(first)}{more}; nothing was written"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dns_cutover.engine.actions import Wait
-from dns_cutover.engine.observe import describe
+from dns_cutover.engine.observe import describe, found_there
 from dns_cutover.engine.reopening import kept_until, why_not
 from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.rollback import way_back as undoing
@@ -233,7 +233,7 @@ def _left(s: RunState) -> list[dict[str, Any]]:
         {
             "record": s.book.label(f.key),
             "expected": f.expected,
-            "found": describe(f.found),
+            "found": found_there(f),
             "should_be": describe(targets.get(f.key, f.found)),
         }
         for f in s.left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dns_cutover.engine.actions import Wait
 from dns_cutover.engine.holding import unlock_command
-from dns_cutover.engine.observe import describe
+from dns_cutover.engine.observe import describe, found_there
 from dns_cutover.engine.rollback import kept
 from dns_cutover.engine.state import RunState
 from dns_cutover.errors import CutoverError
@@ -45,7 +45,7 @@ def summary_text(s: RunState, wait: Wait | None, scripts: Kept | None = None) ->
 def _foreign(s: RunState) -> list[tuple[str, str]]:
     out = []
     for f in s.foreign if (s.hold is not None and s.hold.kind == "conflict") or s.outcome == "conflict" else ():
-        out += [("record", s.book.label(f.key)), ("expected", f.expected), ("found", describe(f.found))]
+        out += [("record", s.book.label(f.key)), ("expected", f.expected), ("found", found_there(f))]
     return out
 
 
@@ -109,9 +109,10 @@ def _ended(s: RunState, scripts: Kept | None) -> list[tuple[str, str]]:
             for key in dict.fromkeys((*(f.key for f in s.left), *s.ignored)):
                 ours = key in s.ignored
                 why = "was not changed by the server" if ours else "is no longer ours, so it was left alone"
-                found = next((f.found for f in s.left if f.key == key), current(s)[key])
+                found = current(s)[key]
+                there = next((found_there(f) for f in s.left if f.key == key), describe(found))
                 out += [("record", f"{s.book.label(key)} {why}")]
-                out += [("should be", describe(targets.get(key, found))), ("is", describe(found))]
+                out += [("should be", describe(targets.get(key, found))), ("is", there)]
             out += _by_hand(s, scripts)
             out.append(
                 ("Hint:", f"dns-cutover events {s.run_id}   what was done, step by step; a person is needed now")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dns_cutover.engine import events as ev
+from dns_cutover.engine.observe import found_there
 from dns_cutover.engine.state import RunState
 from dns_cutover.engine.write import change_lock, lock_until, next_token, resolve, write_step
 from dns_cutover.providers.interface import (
@@ -19,13 +20,14 @@ from dns_cutover.providers.interface import (
     Receipt,
     Refused,
     Token,
+    Unlike,
     Unreachable,
     ZoneMoved,
 )
 from dns_cutover.records import Change, Mismatch, RRset, RRsetKey, SetEdit, ValueEdit
 from dns_cutover.runbook.model import StepKind
 from tests.unit.engine_ports import SOA, Bench, Provider, guards
-from tests.unit.engine_states import BOOK, NOW, at, token
+from tests.unit.engine_states import BOOK, NOW, at, position, token
 
 WWW = RRsetKey("default", "www.example.test.", "A")
 NM1 = RRsetKey("default", "nm1.example.test.", "CNAME")
@@ -448,3 +450,43 @@ def test_without_a_message_there_is_nothing_to_resolve() -> None:
     s: RunState = at("one/apply")
     with pytest.raises(AssertionError, match="nothing is pending"):
         Bench(s, Provider()).do(resolve)
+
+
+# -- what cannot be compared -------------------------------------------------------------------------------------------
+
+
+def unlike() -> Unlike:
+    return Unlike("www A is weighted", "why", ("hint",), {WWW: "weighted"})
+
+
+def test_on_the_way_back_what_cannot_be_compared_is_left_alone_and_the_rest_goes_on() -> None:
+    undo = replace(BOOK.steps[position("one/apply")], id="undo:one/apply")
+    state = replace(at("one/apply", tokens=LOCKED), back=(undo,), bi=0)
+    bench = Bench(state, Provider([unlike()]))
+    found = bench.do(write_step, undo, True)
+    kept = ev.Foreign(WWW, "what this run left there", None, False, "weighted")
+    assert found == [ev.Conflicted(NOW, "undo:one/apply", (kept,))]
+    assert bench.journal.state.left == (kept,)
+    rest = bench.journal.state.step
+    assert rest is not None
+    assert WWW not in {e.key for e in rest.edits}
+    assert {e.key for e in rest.edits} == {e.key for e in undo.edits} - {WWW}
+    assert found_there(kept) == "weighted"
+
+
+def test_forward_what_cannot_be_compared_is_a_refusal() -> None:
+    step = BOOK.steps[position("one/apply")]
+    found = Bench(at("one/apply", tokens=LOCKED), Provider([unlike()])).do(write_step, step, False)
+    assert found == [ev.Denied(NOW, "one/apply", "www A is weighted", "why", ("hint",), ())]
+
+
+@pytest.mark.parametrize("before", [OLD, None])
+def test_the_fate_of_a_message_does_not_depend_on_what_cannot_be_compared(before: RRset | None) -> None:
+    sent = intent(changes=(Change(WWW, before, NEW), CHANGES[1]))
+    state = at("one/apply", tokens=LOCKED, pending=sent)
+    shown = guards(NEXT, rrsets={NM1: ALIAS})
+    bench = Bench(state, Provider([unlike(), shown]))
+    assert bench.do(resolve) == [ev.Applied(NOW, "one/apply", "id1", (), 7)]
+    assert bench.provider.asked == [(WWW, NM1), (NM1,)]
+    refusing = Bench(state, Provider([unlike(), unreachable()]))
+    assert refusing.do(resolve) == [missed()]

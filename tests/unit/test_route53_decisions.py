@@ -14,6 +14,7 @@ from dns_cutover.providers.interface import (
     Receipt,
     Refused,
     Token,
+    Unlike,
     Unreachable,
     ZoneMoved,
 )
@@ -505,3 +506,15 @@ async def test_what_stands_in_the_locks_place_is_told_with_the_permissions(aws: 
     aws.put(RecordSet(LOCK, "TXT", 60, ('"theirs"',)))
     assert "is no lock" in (await aws.provider().permission([WWW], "nonce")).reason
     assert not batches(aws)
+
+
+async def test_sets_that_are_not_simple_are_named_all_at_once(aws: FakeRoute53) -> None:
+    aws.drop(f"www.{ZONE}", "A")
+    aws.put(RecordSet(f"www.{ZONE}", "A", 60, ("192.0.2.1",), "blue", '{"Weight": 5}'))
+    aws.put(RecordSet(f"lb.{ZONE}", "A", None, (), "", '{"AliasTarget": {"DNSName": "x.test."}}'))
+    lb, plain = RRsetKey(REF, f"lb.{ZONE}", "A"), RRsetKey(REF, f"new.{ZONE}", "A")
+    with pytest.raises(Unlike) as caught:
+        await aws.provider().guards([WWW, lb, plain])
+    assert caught.value.kinds == {WWW: "weighted", lb: "an alias"}
+    assert caught.value.what == "www A is weighted at Route 53"
+    assert (await aws.provider().guards([plain])).lock == T1

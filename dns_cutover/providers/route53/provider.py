@@ -18,6 +18,7 @@ from dns_cutover.providers.interface import (
     Receipt,
     Refused,
     Token,
+    Unlike,
     Unreachable,
     ZoneMoved,
 )
@@ -123,20 +124,24 @@ class Route53Provider:
     def _rrsets(
         self, keys: Collection[RRsetKey], found: Mapping[tuple[str, str], list[RecordSet]]
     ) -> dict[RRsetKey, RRset | None]:
-        return {k: self._rrset(k, found.get((k.owner, k.rdtype), [])) for k in keys}
+        there = {k: found.get((k.owner, k.rdtype), []) for k in keys}
+        special = {k: ", ".join(sorted({kind for r in rs if (kind := routing(r))})) for k, rs in there.items()}
+        kinds = {k: kind for k, kind in special.items() if kind}
+        if kinds:
+            first = next(iter(kinds))
+            raise Unlike(
+                f"{first.label(self.zone)} is {kinds[first]} at Route 53",
+                "Only simple record sets are changed: members and aliases of others must not be lost.",
+                ("take the record out of the plan, or make it a simple one first",),
+                kinds,
+            )
+        return {k: self._rrset(k, rs) for k, rs in there.items()}
 
     def _rrset(self, key: RRsetKey, there: list[RecordSet]) -> RRset | None:
         place = (key.owner, key.rdtype, key.set_id)
         self._spelled.pop(place, None)
         if not there:
             return None
-        kinds = sorted({kind for r in there if (kind := routing(r))})
-        if kinds:
-            raise Refused(
-                f"{key.label(self.zone)} is {', '.join(kinds)} at Route 53",
-                "Only simple record sets are changed: members and aliases of others must not be lost.",
-                ("take the record out of the plan, or make it a simple one first",),
-            )
         self._spelled[place] = there[0]
         return to_rrset(there[0])
 
