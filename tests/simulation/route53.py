@@ -83,6 +83,8 @@ class AwsStory(Story):
         pending = self.folded.pending if self.folded is not None else None
         if token is not None:
             self.taken.add(token.op)
+            changed = frozenset(q for q in {*before, *after} if before.get(q) != after.get(q))
+            self.effects[token.op] = self.effects.get(token.op, frozenset()) | changed
         elif LOCK in before and pending is not None and pending.next is None:
             self.taken.add(pending.op)
 

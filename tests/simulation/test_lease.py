@@ -41,11 +41,12 @@ class LeaseWorld(Judged):
         super().judge_write(before, after)
         self.problems[held:] = [p for p in self.problems[held:] if p != "a write without holding the lock"]
 
-    def _note(self, spec):
+    def _note(self, spec, changed):
         """No token says whose message it is: it is the pending one."""
         pending = self.folded.pending if self.folded is not None else None
         if pending is not None:
             self.taken.add(pending.op)
+            self.effects[pending.op] = self.effects.get(pending.op, frozenset()) | changed
 
     def witness(self, before, event, after):
         """A swap of the lease is no message to the server."""
