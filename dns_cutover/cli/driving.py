@@ -136,7 +136,7 @@ async def drive_run(state: RunState, store: Store, setting: Setting, one: Sessio
     """
     from dns_cutover.assembly import ports
     from dns_cutover.cli.break_glass import BreakGlass
-    from dns_cutover.engine.driver import drive
+    from dns_cutover.engine.driver import drive, load_events
     from dns_cutover.report.summary import summary_text
 
     if not state.runner:
@@ -153,7 +153,10 @@ async def drive_run(state: RunState, store: Store, setting: Setting, one: Sessio
         watchers: list[Watcher] = [screen] if glass is None else [glass, screen]
         if one.events is not None:
             one.events.told = lambda text: screen.note(state.run_id, "events", text)
-            watchers.append(events_watcher(one.events))
+            told = events_watcher(one.events)
+            if state.seq == 1:  # its beginning was stored before anybody watched
+                told.event(state, (await load_events(state.run_id, store))[0])
+            watchers.append(told)
         notifier = await _notifier(state, store, setting, one, screen)
         if notifier is not None:
             watchers.append(notifier)
