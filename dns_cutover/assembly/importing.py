@@ -57,7 +57,7 @@ def _state(journal: Journal) -> RunState:
     from dns_cutover.engine.events import Created
     from dns_cutover.engine.fold import evolve, start
     from dns_cutover.engine.journal import from_envelope
-    from dns_cutover.runbook.codec import BadRunbook, read_runbook, runbook_sha256
+    from dns_cutover.runbook.codec import BadRunbook, journaled_runbook
     from dns_cutover.store.portable import BadRuns
 
     state: RunState | None = None
@@ -76,11 +76,9 @@ def _state(journal: Journal) -> RunState:
         if state is not None or not isinstance(event, Created):
             raise BadRuns(line, "a run begins with its runbook, once")
         try:
-            book = read_runbook(event.runbook.encode())
-        except (BadRunbook, UnicodeEncodeError) as exc:
-            raise BadRuns(line, f"its runbook makes no sense: {exc}") from None
-        if runbook_sha256(book) != event.sha256:
-            raise BadRuns(line, "its runbook is not the one that was agreed on")
+            journaled_runbook(event.runbook, event.sha256)
+        except BadRunbook as exc:
+            raise BadRuns(line, f"its runbook makes no sense: {exc.why or exc}") from None
         state = start(journal.run_id, event)
     assert state is not None  # a journal has an entry
     return state

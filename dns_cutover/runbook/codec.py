@@ -69,6 +69,23 @@ def parse_runbook(text: str) -> Runbook:
         raise _bad(f"{where or 'the document'}: {first['msg']}") from None
 
 
+def journaled_runbook(text: str, sha256: str) -> Runbook:
+    """The runbook in a run's journal, perhaps of an earlier version that had fewer fields: it must make sense, and be
+    the one of that hash. Raises BadRunbook.
+    """
+    try:
+        book = parse_runbook(text)
+        wrong = next(faults(book), "")
+        found = hashlib.sha256(text.encode() + b"\n").hexdigest()
+    except ValueError as exc:
+        raise _bad(str(exc)) from None
+    if wrong:
+        raise _bad(wrong)
+    if found != sha256:
+        raise _bad("it is not the one that was agreed on")
+    return book
+
+
 def read_runbook(data: bytes) -> Runbook:
     """The runbook in a file. Besides its form it must make sense, and must be as it was written, byte for byte (the
     final newline apart): what people agreed on by its hash is not edited by hand. Raises BadRunbook.
@@ -83,11 +100,18 @@ def read_runbook(data: bytes) -> Runbook:
     try:
         wrong = next(faults(book), "")
         same = runbook_json(book) == text.rstrip("\r\n")
+        older = not same and _canonical(text) and _lacks(json.loads(text), runbook_data(book))
     except ValueError as exc:
         # Numbers that JSON does not have, lone surrogates.
         raise _bad(str(exc)) from None
     if wrong:
         raise _bad(wrong)
+    if older:
+        raise BadRunbook(
+            "this runbook was made by an earlier version of dns-cutover",
+            "It does not say all that this version goes by, and its hash would be another one.",
+            _NEW,
+        )
     if not same:
         raise BadRunbook(
             "this runbook was changed after preview wrote it",
@@ -95,6 +119,22 @@ def read_runbook(data: bytes) -> Runbook:
             ("dns-cutover preview PLAN -o RUNBOOK   change the plan and make a new one",),
         )
     return book
+
+
+def _canonical(text: str) -> bool:
+    again = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return again == text.rstrip("\r\n")
+
+
+def _lacks(written: Any, whole: Any) -> bool:
+    """Whether it is the same but for fields that are not there."""
+    match written, whole:
+        case dict(), dict():
+            return all(key in whole and _lacks(value, whole[key]) for key, value in written.items())
+        case list(), list():
+            return len(written) == len(whole) and all(map(_lacks, written, whole))
+        case _:
+            return type(written) is type(whole) and bool(written == whole)
 
 
 def _bad(why: str) -> BadRunbook:

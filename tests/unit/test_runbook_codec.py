@@ -18,6 +18,7 @@ from dns_cutover.report.preview_markdown import preview_markdown
 from dns_cutover.runbook import codec
 from dns_cutover.runbook.codec import (
     BadRunbook,
+    journaled_runbook,
     parse_runbook,
     read_runbook,
     runbook_data,
@@ -254,3 +255,29 @@ def test_keys_that_are_missing_or_there_twice_never_break_anything(place):
 def test_the_journal_takes_runbooks_that_are_no_files():
     book = replace(mail(), seen=())
     assert parse_runbook(runbook_json(book)) == book
+
+
+def earlier() -> str:
+    """A runbook as a version wrote it that knew nothing of freezes and of what stages need."""
+    data = json.loads(runbook_json(mail()))
+    del data["freezes"], data["rollback"]["keep_for"]
+    for stage in data["stages"]:
+        del stage["needs"]
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def test_a_runbook_of_an_earlier_version_is_not_taken_for_one_that_was_changed() -> None:
+    assert "made by an earlier version" in refused(earlier().encode() + b"\n").what
+    assert "changed after preview wrote it" in refused(earlier().replace("mail-to-newmail", "m").encode() + b" ").what
+    whole = runbook_json(mail())
+    assert "changed after preview wrote it" in refused(whole.replace('"stages":[', '"stages": [').encode()).what
+
+
+def test_a_run_of_an_earlier_version_has_the_runbook_that_was_agreed_on() -> None:
+    text = earlier()
+    sha256 = hashlib.sha256(text.encode() + b"\n").hexdigest()
+    assert journaled_runbook(text, sha256) == parse_runbook(text)
+    assert journaled_runbook(runbook_json(mail()), runbook_sha256(mail())) == mail()
+    with pytest.raises(BadRunbook) as caught:
+        journaled_runbook(text, runbook_sha256(mail()))
+    assert "not the one that was agreed on" in caught.value.why
