@@ -57,8 +57,9 @@ test: install servers aws ## every test; ARGS='…' goes to pytest, COVERAGE=1 a
 coverage: install ## branches of the rooms that decide: all of them, by the fast tests that are about them
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov-config=tests/coverage.toml --cov --cov-report=term $(COVERS)
 
-simulate: install ## random stories of runs with faults, over all cores; SEEDS=10000 FIRST=0
+simulate: install ## stories of runs with faults, over all cores, every crash with every fault; SEEDS=10000 FIRST=0
 	@$(BIN)/python -m tests.simulation.seeds --count $(SEEDS) $(FIRST)
+	@STRIDE=1 STORE_SEEDS=200 $(BIN)/python -m pytest -q -n $(WORKERS) tests/simulation/test_engine.py tests/simulation/test_stores.py
 
 lint: install ## formatting, types, arrows between packages, dependencies, spelling, shell scripts
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -83,14 +84,26 @@ def test_every_message_may_be_lost_muted_or_late(broken, kind):
             assert_sound(w, state.outcome)
 
 
-def test_a_crash_at_every_call_with_every_transport_fault():
-    for at in range(1, _calls(False) + 1, 9):
+# `make simulate` takes every crash point (STRIDE=1), a minute or two; the tests take one of so many.
+STRIDE = int(os.environ.get("STRIDE", "5"))
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("share", range(4))
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_crash_at_every_call_with_every_transport_fault(broken, share):
+    """With crashes and transport faults alone the outcome is that of a run without any."""
+    reference = World(broken=broken)
+    play(reference)
+    for at in range(1 + share * STRIDE, reference.calls + 1, 4 * STRIDE):
         for kind in ("lost", "mute", "zombie"):
-            for update in range(1, 9):
-                w = World(crash_at=at, fault_at=update, fault=Fault(kind, 100.0))
-                state = play(w)
+            for update in range(1, reference.updates + 1):
+                w = World(broken=broken, crash_at=at, fault_at=update, fault=Fault(kind, 100.0))
+                with w.quick():
+                    state = play(w)
                 w.advance(5000)
-                assert state.outcome == "succeeded", f"crash at {at}, {kind} at update {update}"
+                told = f"crash at {at}, {kind} at update {update}"
+                assert state.outcome == ("rolled_back" if broken else "succeeded"), told
                 assert_sound(w, state.outcome)
 
 
