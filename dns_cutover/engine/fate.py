@@ -12,6 +12,8 @@ from dns_cutover.engine.state import RunState, advance, changed, with_items, wit
 from dns_cutover.providers.interface import Token
 from dns_cutover.runbook.model import StepKind
 
+SAME_ABSENCE = 600.0  # seconds between two misses of one absence: it is tried every half minute, and a call takes long
+
 
 def _set_token(tokens: Mapping[str, Token], zone: str, token: Token | None) -> Mapping[str, Token]:
     return without(tokens, (zone,)) if token is None else with_items(tokens, [(zone, token)])
@@ -110,6 +112,9 @@ def denied(s: RunState, event: ev.Denied) -> RunState:
 
 
 def missed(s: RunState, event: ev.Missed) -> RunState:
-    """The provider did not answer."""
-    since = event.ts if not s.misses else s.missed_since
+    """The provider did not answer. What was missed long ago, and answered since, is no beginning of it: a provider that
+    stays away is asked again and again.
+    """
+    again = s.misses > 0 and s.missed is not None and event.ts - s.missed.ts < SAME_ABSENCE
+    since = s.missed_since if again else event.ts
     return changed(s, missed=event, misses=s.misses + 1, missed_since=since)

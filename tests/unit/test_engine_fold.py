@@ -12,6 +12,7 @@ from dns_cutover.engine import events as ev
 from dns_cutover.engine.actions import Emit
 from dns_cutover.engine.decide import decide
 from dns_cutover.engine.fold import evolve, fold, start
+from dns_cutover.engine.holding import give_up
 from dns_cutover.engine.rollback import Written, way_back
 from dns_cutover.engine.state import RunState, probe_specs
 from dns_cutover.probes.gate import GateState
@@ -613,3 +614,11 @@ def test_a_run_that_ends_otherwise_or_is_kept_stays_so() -> None:
     becomes(over, ev.Command(NOW + 1, "rollback", "sam"))
     keep = evolve(done, ev.Command(NOW, "keep", "sam"))
     becomes(keep, ev.Finishing(NOW, "succeeded", "why"), outcome="succeeded", why="why")
+
+
+def test_a_provider_that_was_missed_long_ago_and_answered_since_is_not_away_for_all_that_time() -> None:
+    """A machine that wakes up without its network, twice in one long wait, holds no run."""
+    s = evolve(at("one/converge", exposed_since=NOW), replace(MISSED, ts=NOW))
+    for ts, since in ((NOW + 599, NOW), (NOW + 600, NOW + 600), (NOW + 3600, NOW + 3600)):
+        becomes(s, replace(MISSED, ts=ts), missed=replace(MISSED, ts=ts), misses=2, missed_since=since)
+    assert give_up(evolve(s, replace(MISSED, ts=NOW + 3600)), NOW + 3700) is None
