@@ -110,10 +110,10 @@ def test_tick_all_stops_after_the_call_in_flight(world):
         code, _, err = world.end(world.run("--no-wait"))
         assert code == 75, err
         while not any(map(LOWERED, world.journal())):
-            assert world.call("tick", "--all")[0] == 75
+            assert world.call("tick", "--all", "--detailed-exitcode")[0] == 75
         threading.Event().wait(2)  # the old TTL
         proxy.hold = True
-        process = world.start("tick", "--all")
+        process = world.start("tick", "--all", "--detailed-exitcode")
         assert proxy.held.wait(60)
         process.send_signal(signal.SIGTERM)
         proxy.let_go()
