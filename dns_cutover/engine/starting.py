@@ -10,7 +10,7 @@ from dns_cutover.engine.holding import PAUSED_LOOK, commands
 from dns_cutover.engine.state import RunState
 from dns_cutover.engine.watching import fail, last_detail, next_probe
 from dns_cutover.probes.gate import GateState
-from dns_cutover.runbook.model import Step, StepKind
+from dns_cutover.runbook.model import Confirm, Step, StepKind
 from dns_cutover.runbook.timeline import ahead_of, gains
 from dns_cutover.runbook.window import frozen, longest, step_starts, window_closes
 from dns_cutover.timing.words import bound
@@ -116,7 +116,7 @@ def confirm(s: RunState, step: Step, now: float) -> Action:
     if item is None:
         return Emit(ev.StepDone(now, step.id, "nothing to confirm"))
     if s.back is not None:
-        return _opposite(s, step, now)
+        return _opposite(s, step, item, now)
     if item.id in s.declined:
         return fail(s, now, "confirm", f"{item.who} declined {item.id}")
     expired = expired_at(s, step, now)
@@ -145,10 +145,9 @@ def confirm(s: RunState, step: Step, now: float) -> Action:
     return Wait(min(again, end or float("inf")), "confirm", why, end, (*unblock, *commands(s, "rollback")))
 
 
-def _opposite(s: RunState, step: Step, now: float) -> Action:
+def _opposite(s: RunState, step: Step, item: Confirm, now: float) -> Action:
     """On the way back: what was confirmed has to be undone by those who confirmed it, before anything older is."""
-    item = step.confirm
-    if item is None or item.id in s.undone:
+    if item.id in s.undone:
         return Emit(ev.StepDone(now, step.id, "undone, says who confirmed it"))
     if item.id in s.waived:
         return Emit(ev.StepDone(now, step.id, "not confirmed: somebody decided to go on without it"))

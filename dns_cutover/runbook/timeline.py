@@ -110,11 +110,6 @@ def ahead_of(step: Step) -> str:
     return f"{step.stage}/lower_ttl_ahead"
 
 
-def window_step(book: Runbook, stage: str) -> Step | None:
-    """What holds the stage's first message: its window, or the plan's freezes."""
-    return next((s for s in book.steps if s.kind is StepKind.WINDOW and s.stage == stage and not s.lead), None)
-
-
 def timeline(book: Runbook, now: float | None = None) -> tuple[Moment, ...]:
     """When each step begins and ends. Confirmations come at once.
 
@@ -145,13 +140,10 @@ def _gains(clock: _Clock, n: int) -> bool:
 
 
 def _start_of(clock: _Clock, n: int) -> float:
-    """When the stage of step `n` changes its records, from there on."""
+    """When the stage of step `n` changes its records, from there on; 0 if it never does: then nothing is gained."""
     stage = clock.book.steps[n].stage
-    for step in clock.book.steps[n:]:
-        moment = clock.take(step)
-        if step.stage == stage and step.kind is StepKind.APPLY:
-            return moment.start
-    return clock.now
+    moments = map(clock.take, clock.book.steps[n:])
+    return next((m.start for m in moments if m.step.stage == stage and m.step.kind is StepKind.APPLY), 0.0)
 
 
 def _advance(clock: _Clock, step: Step) -> None:

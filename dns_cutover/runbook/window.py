@@ -93,13 +93,12 @@ def may_start(window: Window | None, freezes: Sequence[Freeze], needs: float, no
     outside every freeze. Raises ValueError if that is never.
     """
     start = now
-    for _ in range(len(freezes) + 1):
+    while True:
         start = window_opens(window, start, needs) if window is not None else start
         freeze = frozen(freezes, start, needs)
         if freeze is None:
-            break
+            return start
         start = freeze.end  # later than every time before, and than this freeze: it does not come again
-    return start
 
 
 def step_starts(book: Runbook, step: Step, now: float) -> float:
@@ -112,10 +111,9 @@ def step_starts(book: Runbook, step: Step, now: float) -> float:
     if not step.lead:
         return may_start(step.window, book.freezes, needs, now)
     lower = now
-    for _ in range(len(book.freezes) + 1):
+    while True:
         lower = max(lower, may_start(step.window, book.freezes, needs, lower + step.lead) - step.lead)
         freeze = frozen(book.freezes, lower)
         if freeze is None:
-            break
-        lower = freeze.end
-    return lower
+            return lower
+        lower = freeze.end  # as above: no freeze comes twice

@@ -17,7 +17,7 @@ from dns_cutover.errors import LockHeld
 from dns_cutover.runbook.model import RollbackPolicy, StageInfo
 from tests.unit.engine_ports import Store, complete
 from tests.unit.engine_states import BOOK, NOW, at
-from tests.unit.test_engine_rollback import HALF, written
+from tests.unit.test_engine_rollback import ALL, HALF, written
 
 POLICY = RollbackPolicy(keep_for=500.0, additive="remove")
 
@@ -54,6 +54,23 @@ def test_why_a_run_cannot_be_taken_back(fields: Any, now: float, stage: str, why
     said = why_not(over(**fields), now, stage)
     assert why in said
     assert bool(said) is bool(why)
+
+
+def test_what_only_added_stays_and_leaves_nothing_to_take_back() -> None:
+    done = written(*ALL)
+    added = tuple(
+        replace(
+            w,
+            edits=tuple(e for e in w.edits if e.key.rdtype == "CNAME"),
+            changes=tuple(c for c in w.changes if c.key.rdtype == "CNAME"),
+        )
+        for w in done
+    )
+    keep = replace(POLICY, additive="keep")
+    said = why_not(over(done=added, rollback=keep), NOW)
+    assert said == "It only added names and values, which stay in place (rollback: {additive: keep})."
+    assert why_not(over(done=added), NOW) == "", "unless the plan says that they go"
+    assert why_not(over(done=done, rollback=keep), NOW) == "", "what was replaced comes back"
 
 
 def test_a_stage_is_taken_back_with_all_that_came_after_it() -> None:

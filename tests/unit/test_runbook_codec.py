@@ -281,3 +281,18 @@ def test_a_run_of_an_earlier_version_has_the_runbook_that_was_agreed_on() -> Non
     with pytest.raises(BadRunbook) as caught:
         journaled_runbook(text, runbook_sha256(mail()))
     assert "not the one that was agreed on" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (runbook_json(mail()).replace('"bake"', '"boil"'), "steps"),
+        (runbook_json(mail()).replace("10 mx.newmail.test.", "ten mx.newmail.test."), "ten"),
+        (runbook_json(replace(mail(), steps=())), "it has no zones or no steps"),
+    ],
+    ids=["no runbook", "no RDATA", "no sense"],
+)
+def test_a_journal_s_runbook_must_make_sense_even_with_the_hash_that_was_agreed_on(text, why) -> None:
+    with pytest.raises(BadRunbook) as caught:
+        journaled_runbook(text, hashlib.sha256(text.encode() + b"\n").hexdigest())
+    assert why in caught.value.why

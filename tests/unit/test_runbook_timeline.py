@@ -12,7 +12,7 @@ import pytest
 from dns_cutover.engine import events as ev
 from dns_cutover.runbook.changes import stage_changes
 from dns_cutover.runbook.model import Runbook, Window
-from dns_cutover.runbook.timeline import finish_after, old_side, old_side_off, tails, timeline
+from dns_cutover.runbook.timeline import finish_after, gains, old_side, old_side_off, tails, timeline
 from dns_cutover.runbook.window import window_closes, window_opens
 from tests.simulation.plans import BOOK, PLAN, runbook
 from tests.simulation.play import play
@@ -95,6 +95,27 @@ def test_a_window_holds_its_stage_until_it_opens(start, opens):
     assert datetime.fromtimestamp(at, UTC) == datetime.fromisoformat(opens).replace(tzinfo=UTC)
 
 
+FREEZE = "freeze: [{from: 2026-03-10T13:30:00Z, to: 2026-03-10T14:00:00Z, because: audit}]\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "lowered", "applied"),
+    [
+        # Ready at 13:29:21, but it needs some minutes: it starts after the freeze, and TTLs are lowered no earlier.
+        ("2026-03-10T12:28:00", "2026-03-10T12:58:39", "2026-03-10T14:00:00"),
+        # Begun in the freeze: the TTLs, too, are lowered after it.
+        ("2026-03-10T13:40:00", "2026-03-10T14:00:00", "2026-03-10T15:01:21"),
+        ("2026-03-10T14:00:00", "2026-03-10T14:00:00", "2026-03-10T15:01:21"),
+    ],
+)
+def test_no_ttl_is_lowered_and_no_stage_starts_in_a_freeze(start, lowered, applied):
+    book = book_of(FREEZE + f"stages: [{{name: s, changes: [{CHANGE}]}}]")
+    began = datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp()
+    got = times(book, began)
+    shown = [datetime.fromtimestamp(began + got[x][0], UTC).replace(tzinfo=None) for x in ("s/lower_ttl", "s/apply")]
+    assert shown == [datetime.fromisoformat(x) for x in (lowered, applied)]
+
+
 def test_without_a_date_windows_are_open():
     book = book_of(f'stages: [{{name: s, window: {{from: "09:00", to: "09:01", timezone: UTC}}, changes: [{CHANGE}]}}]')
     assert times(book)["s/apply"][0] == 3681
@@ -158,6 +179,34 @@ def test_mail_that_is_queued_keeps_the_old_side_alive():
     assert told.after_s == times(preview_world.mail())["switch/converge"][1] + 5 * 86400
     assert "RFC 5321" in told.reason
     assert "open connections" in old_side(preview_world.single()).reason
+
+
+def test_the_old_side_is_needed_for_as_long_as_the_way_back_is_open():
+    book = preview_world.single()
+    finish = finish_after(book, 0.0)
+    assert old_side(book, 0.0).after_s == finish + 86400
+    assert "24h 00m after the run" in old_side(book, 0.0).reason
+    until = replace(book, rollback=replace(book.rollback, until=finish + 600.0))
+    assert old_side(until, 0.0).after_s == finish + 600
+    assert "10m 00s after the run" in old_side(until, 0.0).reason
+    assert old_side(until).after_s == finish + 86400, "without a date it is late enough"
+    passed = replace(book, rollback=replace(book.rollback, until=finish - 1.0))
+    closed = replace(book, stages=(*book.stages[:-1], replace(book.stages[-1], commit="after")))
+    for none in (passed, closed):
+        assert old_side(none, 0.0).after_s == finish
+        assert "the way back over;" in old_side(none, 0.0).reason
+
+
+def test_a_lowering_ahead_of_a_stage_that_changes_nothing_gains_nothing():
+    mx = '{name: "@", type: MX, from: ["10 a.test."], to: ["10 b.test."]}'
+    book = book_of(
+        f"stages: [{{name: a, changes: [{CHANGE}]}}, {{name: b, wait: 1m, changes: [{mx}]}}]",
+        WWW + "@ 7200 IN MX 10 a.test.\n",
+    )
+    n = next(n for n, step in enumerate(book.steps) if step.ahead)
+    assert gains(book, n, 0.0, 0.0, {})
+    without = replace(book, steps=tuple(s for s in book.steps if s.id != "b/apply"))
+    assert not gains(without, n, 0.0, 0.0, {})
 
 
 def test_a_runbook_whose_edits_do_not_fit_shows_what_it_can():
