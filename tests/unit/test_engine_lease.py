@@ -74,8 +74,9 @@ def test_the_lease_is_the_lock_unless_one_stands_in_the_zone() -> None:
     for offset, seen in ((there - NOW - 1, OTHER), (there - NOW, SECOND), (None, OTHER)):
         inner.shows = [guards(OTHER, clock_offset=offset)]
         assert complete(provider.guards([])).lock == seen
-    inner.shows = [guards(replace(OTHER, until=int(NOW)), clock_offset=None)]
-    assert complete(provider.guards([])).lock == SECOND
+    for until, seen in ((int(NOW), SECOND), (int(NOW) + 1, replace(OTHER, until=int(NOW) + 1))):
+        inner.shows = [guards(replace(OTHER, until=until), clock_offset=None)]
+        assert complete(provider.guards([])).lock == seen
 
 
 @pytest.mark.parametrize("held", [(), (FIRST, None)], ids=["never", "given back"])

@@ -9,7 +9,7 @@ import pytest
 
 from dns_cutover.engine.rollback import Written, closed_stages, has_begun, has_ended, is_additive, kept, way_back
 from dns_cutover.records import Change, RRset, RRsetKey, SetEdit, ValueEdit, realise
-from dns_cutover.runbook.model import Convergence, Exposure, RollbackPolicy, Runbook, StageInfo, Step, StepKind
+from dns_cutover.runbook.model import Confirm, Convergence, Exposure, RollbackPolicy, Runbook, StageInfo, Step, StepKind
 from tests.simulation.plans import BASE, BOOK
 
 WWW = RRsetKey("default", "www.example.test.", "A")
@@ -251,6 +251,35 @@ def test_closed_stages_stay() -> None:
     edits = {e.key: e.after.ttl if isinstance(e, SetEdit) else e.ttl for e in steps[-1].edits}
     assert edits == {WWW: 3600, NM1: 3600, MX: 300, TXT: 600}
     assert [s.stage for s in way_back(with_commits("before", "never"), written(*HALF), 9)].count("one") == 3
+
+
+def test_one_stage_that_is_asked_for_goes_back_with_the_newer_ones_and_no_older_one() -> None:
+    def stages(stage: str) -> list[str]:
+        steps = way_back(with_policy(after="keep_low_ttl"), written(*HALF), 9, stage=stage)
+        return [s.stage for s in steps if s.kind is StepKind.APPLY]
+
+    assert stages("two") == ["two"]
+    assert stages("one") == ["two", "one"]
+    assert stages("") == ["two", "one"]
+
+
+def test_what_was_confirmed_for_a_stage_is_undone_before_an_older_stage_goes_back() -> None:
+    facts = {
+        ("one", "ports"): "close them",
+        ("one", "nothing"): "",
+        ("two", "peers"): "tell them",
+    }
+    asked = {name: Confirm(name, "the vendor", "it is done", undo=undo) for (_, name), undo in facts.items()}
+    confirms = tuple(Step(f"{s}/{n}", StepKind.CONFIRM, s, confirm=asked[n]) for s, n in facts)
+    book = replace(BOOK, steps=(*BOOK.steps, *confirms))
+    steps = way_back(book, written(*HALF), 9)
+    assert [s.id.removeprefix("undo:") for s in steps] == [
+        "two/apply", "two/converge", "two/wait_ttl", "two/confirm:peers",
+        "one/apply", "one/converge", "one/wait_ttl", "restore_ttl:default", "restore_ttl/converge",
+        "one/confirm:ports",
+    ]  # fmt: skip
+    assert steps[3] == Step("undo:two/confirm:peers", StepKind.CONFIRM, "two", confirm=asked["peers"])
+    assert steps[-1] == Step("undo:one/confirm:ports", StepKind.CONFIRM, "one", confirm=asked["ports"])
 
 
 def test_what_the_server_ignored_is_not_undone() -> None:

@@ -66,6 +66,8 @@ def test_a_record_as_the_message_leaves_it_says_that_it_was_applied() -> None:
     assert not told
     assert events == [ev.Applied(NOW, "one/apply", "op2", (NM1,), 9)]
     assert provider.sent == [(ChangeSet(()), Fence(HELD, NEXT))]
+    _, events, _ = decided({**BEFORE, NM1: ALIAS}, replies=[Receipt((), 0)])
+    assert events == [ev.Applied(NOW, "one/apply", "op2", (WWW,), 9)], "what is as it was is not ours"
 
 
 def test_a_lease_that_was_taken_over_meanwhile_means_another_look() -> None:
