@@ -96,6 +96,7 @@ def test_on_the_way_back_what_was_confirmed_is_undone_by_those_who_confirmed_it(
     step = Step("undo:one/confirm:ready", StepKind.CONFIRM, "one", confirm=READY)
     s = at("one/bake", back=(step,), confirmed={"ready": SAID}, tokens={"default": token(1e10)})
     assert decide(s, NOW) == Lock("default", "release"), "it may take days"
+    assert decide(replace(s, exposed_since=NOW - 1), NOW) == Lock("default", "release"), "whoever is exposed meanwhile"
     s = replace(s, tokens={})
     unblock = (
         ("dns-cutover confirm r ready --undone --by NAME", "It is taken away."),
