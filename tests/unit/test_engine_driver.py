@@ -283,6 +283,27 @@ def test_a_conflict_is_not_waited_for() -> None:
     assert bench.clock.slept == []
 
 
+LOST = ev.LockLost(NOW - 1, "default", "other", int(NOW) + 500, (), "opx", False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "stops"),
+    [
+        ({"lock_lost": LOST}, True),
+        ({"hold": held("lock")}, True),
+        ({"hold": held("paused")}, False),
+        ({"lock_lost": LOST, "exposed_since": NOW - 5}, False),
+        ({"hold": held("lock"), "exposed_since": NOW - 5}, False),
+        ({"lock_lost": LOST, "back": BOOK.steps[4:6]}, False),
+    ],
+    ids=["another's lock", "held for it", "paused", "users are exposed", "held, users are exposed", "on the way back"],
+)
+def test_a_zone_that_somebody_took_over_is_not_waited_for_unless_users_depend_on_it(fields: Any, stops: bool) -> None:
+    _, waits, bench = driven(at("one/apply", done=DONE, **fields), wait=True)
+    assert (waits is not None) == stops
+    assert bool(bench.clock.slept) != stops
+
+
 # -- actions ----------------------------------------------------------------------------------------------------------
 
 
@@ -496,6 +517,13 @@ def test_a_command_is_appended_after_what_came_meanwhile() -> None:
         ev.Command(NOW + 1, "confirm", "zoe", "ready"),
     )
     assert later == fold("r", events)
+
+
+def test_a_command_says_for_which_runbook_and_stage_it_is_and_from_where_it_came() -> None:
+    store: Any = Store(0, [to_envelope("r", 0, created())])
+    where: Any = {"runbook": "abc", "host": "laptop", "user": "root", "origin": "192.0.2.7", "stage": "two"}
+    complete(append_command(begun(), store, "rollback", "sam", "x", NOW, **where))
+    assert complete(load_events("r", store))[1:] == (ev.Command(NOW, "rollback", "sam", "x", **where),)
 
 
 def test_what_was_told_is_appended_after_what_came_meanwhile() -> None:
