@@ -118,11 +118,18 @@ def applied(*ignored: RRsetKey, step: str = "one/apply") -> ev.Applied:
 def interrupted(step: str, message: ev.Intent, **fields: Any) -> RunState:
     """A message is under way, after everything that its fate ends."""
     return at(
-        step, pending=message, burns=(token(),), lock_lost=LOST, tokens=mapping(default=token()), **LOOKED, **fields
+        step,
+        pending=message,
+        burns=(token(),),
+        lock_lost=LOST,
+        moved=3,
+        tokens=mapping(default=token()),
+        **LOOKED,
+        **fields,
     )
 
 
-SETTLED: dict[str, Any] = {"pending": None, "burns": (), "misses": 0, "lock_lost": None}
+SETTLED: dict[str, Any] = {"pending": None, "burns": (), "misses": 0, "moved": 0, "lock_lost": None}
 WROTE: dict[str, Any] = {**SETTLED, "changes": {"default": "change-1"}}
 
 
@@ -316,6 +323,8 @@ def test_misses_are_counted_from_the_first() -> None:
     becomes(s, MISSED, missed=MISSED, misses=1, missed_since=NOW - 9)
     later = replace(s, misses=1, missed=MISSED, missed_since=5.0)
     becomes(later, replace(MISSED, ts=NOW), missed=replace(MISSED, ts=NOW), misses=2)
+    answered = replace(later, misses=0)
+    becomes(answered, replace(MISSED, ts=NOW), missed=replace(MISSED, ts=NOW), misses=1, missed_since=NOW)
 
 
 # -- looks ------------------------------------------------------------------------------------------------------------
@@ -487,6 +496,9 @@ def test_a_rollback_begins_with_the_list_of_what_is_undone() -> None:
     back = way_back(s.book, done, s.i)
     assert back
     becomes(s, event, **FRESH, back=back, bi=0, cause=event, asked=None, hold=None, since=NOW, longer={})
+    newer = Written("two/apply", StepKind.APPLY, "two", s.book.steps[s.i].edits, (), ())
+    alone = evolve(replace(s, done=(*done, newer)), replace(event, stage="two"))
+    assert alone.back == way_back(s.book, (*done, newer), s.i, stage="two") != back
 
 
 def test_the_end_is_decided_and_then_reached() -> None:
@@ -526,6 +538,19 @@ def test_resuming_asks_anew_what_failed(verb: str) -> None:
     becomes(replace(s, hold=None), command(verb), **after)
     proved = replace(s, rounds=2)
     becomes(proved, command(verb), hold=None, denied=None, misses=0, gates={}, probed={})
+
+
+def test_resuming_after_another_took_the_zone_over_tries_the_lock_again() -> None:
+    s = at("one/bake", lock_lost=LOST)
+    becomes(replace(s, hold=held("lock")), command("resume"), hold=None, lock_lost=None)
+    becomes(replace(s, hold=held("paused")), command("resume"), hold=None)
+    becomes(s, command("resume"))
+
+
+def test_resuming_a_stage_whose_way_back_ends_too_early_lets_that_stage_start_and_no_other() -> None:
+    s = at("two/apply", late=frozenset({"one"}))
+    becomes(replace(s, hold=held("until")), command("resume"), hold=None, late=frozenset({"one", "two"}))
+    becomes(replace(s, hold=held("paused")), command("resume"), hold=None)
 
 
 @pytest.mark.parametrize(
@@ -574,9 +599,11 @@ def test_what_was_confirmed_for_another_runbook_counts_for_nothing() -> None:
 
 
 def test_a_run_that_succeeded_is_opened_again_and_no_other() -> None:
-    s = at("one/bake", final=True, outcome="succeeded", ended=NOW - 5, why="")
+    left: dict[str, Any] = {"why": "all is done", "since": 1.0, "misses": 2, "lock_lost": LOST}
+    s = at("one/bake", final=True, outcome="succeeded", ended=NOW - 5, **left)
     asked = ev.Command(NOW, "rollback", "sam", stage="one")
-    becomes(s, ev.Reopened(NOW, "sam", "one"), outcome=None, final=False, asked=asked, since=NOW)
+    fresh = {"why": "", "since": NOW, "misses": 0, "lock_lost": None}
+    becomes(s, ev.Reopened(NOW, "sam", "one"), outcome=None, final=False, asked=asked, **fresh)
     for outcome in ("rolled_back", "aborted", "rollback_failed"):
         becomes(at("one/bake", final=True, outcome=outcome), ev.Reopened(NOW, "sam"))
     becomes(at("one/bake"), ev.Reopened(NOW, "sam"))
@@ -595,7 +622,7 @@ def test_a_lock_that_was_taken_away_on_purpose_is_not_missed() -> None:
 @pytest.mark.parametrize("verb", ["rollback", "abort"])
 def test_a_run_that_only_gives_its_lock_back_can_still_go_back(verb: Any) -> None:
     done = replace(begun(), i=len(BOOK.steps), tokens=MappingProxyType({"default": token()}))
-    ending = evolve(done, ev.Finishing(NOW, "succeeded"))
+    ending = evolve(done, ev.Finishing(NOW, "succeeded", "all is done"))
     asked = ev.Command(NOW + 1, verb, "sam")
     becomes(ending, asked, asked=asked, outcome=None, why="")
     back = decide(evolve(ending, asked), NOW + 2)

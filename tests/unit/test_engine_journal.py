@@ -46,3 +46,5 @@ def test_an_event_of_a_later_version_is_refused() -> None:
         from_envelope(Envelope("r", 3, 1.0, '{"ts": 1, "type": "teleported"}'))
     assert caught.value.exit_code == 1
     assert isinstance(caught.value, ValueError)
+    (hint,) = caught.value.hints
+    assert hint.startswith("dns-cutover --version ")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.observe import count_resolvers, describe, expectations, longer_lived, observed
+from dns_cutover.engine.observe import count_resolvers, describe, expectations, found_there, longer_lived, observed
 from dns_cutover.lookup.interface import (
     Accept,
     AuthoritativeRound,
@@ -112,6 +112,13 @@ def test_a_zone_without_servers_is_trouble_and_another_zone_s_servers_are_none()
 def test_an_rrset_in_words() -> None:
     assert describe(None) == "absent"
     assert describe(RRset(60, ("192.0.2.1", "192.0.2.2"))) == "192.0.2.1, 192.0.2.2 (TTL 60)"
+
+
+def test_what_stands_in_the_place_of_a_record_in_words() -> None:
+    foreign = ev.Foreign(A, "absent", RRset(60, ("192.0.2.1",)), False)
+    assert found_there(foreign) == "192.0.2.1 (TTL 60)"
+    assert found_there(replace(foreign, found=None)) == "absent"
+    assert found_there(replace(foreign, found=None, kind="an alias")) == "an alias"
 
 
 # -- versions that live longer than was counted ----------------------------------------------------------------------

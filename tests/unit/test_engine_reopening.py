@@ -71,6 +71,10 @@ def test_what_only_added_stays_and_leaves_nothing_to_take_back() -> None:
     assert said == "It only added names and values, which stay in place (rollback: {additive: keep})."
     assert why_not(over(done=added), NOW) == "", "unless the plan says that they go"
     assert why_not(over(done=done, rollback=keep), NOW) == "", "what was replaced comes back"
+    newest = (done[0], done[1], added[2])
+    low = replace(keep, after="keep_low_ttl")
+    assert why_not(over(done=newest, rollback=low), NOW) == ""
+    assert why_not(over(done=newest, rollback=low), NOW, "two") == said, "the stage that is asked for counts alone"
 
 
 def test_a_stage_is_taken_back_with_all_that_came_after_it() -> None:
