@@ -10,7 +10,7 @@ import pytest
 
 from dns_cutover.engine import events as ev
 from dns_cutover.engine.actions import Emit, Lock, Probe, Wait
-from dns_cutover.engine.holding import LOCK_LOOK, asked, commands, give_up, held, lock_lost, missed, retry_at
+from dns_cutover.engine.holding import LOCK_LOOK, asked, commands, give_up, held, lock_lost, missed, moving, retry_at
 from dns_cutover.engine.rollback import Written
 from dns_cutover.engine.state import RunState
 from dns_cutover.runbook.model import RollbackPolicy, StepKind
@@ -66,7 +66,7 @@ def test_a_long_hold_keeps_the_lock_and_renews_it_at_half_the_grace() -> None:
     assert isinstance(do(s, NOW - 1), Wait)
 
 
-@pytest.mark.parametrize("kind", ["violators", "unreachable", "paused"])
+@pytest.mark.parametrize("kind", ["violators", "unreachable", "paused", "lock"])
 def test_nobody_decides_while_users_are_exposed_and_the_run_goes_back_as_the_plan_says(kind: str) -> None:
     s = at("two/converge", hold=held_by(kind), gate=gate(on_inconclusive="rollback"), probes=(), **EXPOSED)
     s = replace(s, book=replace(s.book, rollback=RollbackPolicy(max_pause=1800.0)))
@@ -212,6 +212,8 @@ def test_what_commands_mean() -> None:
     for verb in ("abort", "rollback"):
         command = ev.Command(NOW, verb, "sam")
         assert asked(s, command, NOW) == Emit(ev.RollbackStarted(NOW, "two/bake", "command", "asked for by sam"))
+    one = ev.Command(NOW, "rollback", "sam", stage="two")
+    assert asked(s, one, NOW) == Emit(ev.RollbackStarted(NOW, "two/bake", "command", "asked for by sam", "two"))
     over = replace(s, i=len(BOOK.steps))
     assert asked(over, ev.Command(NOW, "rollback", "sam"), NOW).event.step == ""
     forbidden = replace(s, book=replace(s.book, rollback=RollbackPolicy(automatic=False)))
@@ -260,6 +262,32 @@ def test_probes_are_watched_while_users_are_exposed_and_another_run_has_the_lock
     assert (waiting.kind, waiting.until) == ("lock", NOW + min(p.interval for p in s.step.probes))
 
 
+def test_a_probe_that_is_all_but_due_is_not_waited_for_in_tiny_steps_without_the_lock() -> None:
+    s = at("two/bake", done=DONE, exposed_since=NOW, probes=(HEALTH,), probed={"p": NOW - 9.95})
+    assert lock_lost(s, LOST, NOW).until == NOW + 0.1
+    assert lock_lost(replace(s, probed={"p": NOW}), replace(LOST, ts=NOW - 25), NOW).until == NOW + 5
+    unwatched = at("two/bake", done=DONE, exposed_since=NOW, probes=())
+    assert lock_lost(unwatched, LOST, NOW).until == NOW + LOCK_LOOK
+
+
+# -- a zone that keeps changing ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("moved", "wait"), [(5, 2), (6, 4), (7, 8), (8, 16), (9, 30), (50, 30)])
+def test_a_zone_that_keeps_changing_is_tried_ever_more_slowly(moved: int, wait: float) -> None:
+    s = at("two/apply", moved=moved, moved_at=NOW)
+    why, unblock = "the zone keeps changing between reading and writing", commands(s, "rollback")
+    assert moving(s, NOW) == Wait(NOW + wait, "provider", why, None, unblock)
+    assert moving(s, NOW + wait - 0.5) is not None
+    assert moving(s, NOW + wait) is None
+    assert moving(replace(s, back=BOOK.steps), NOW) == Wait(NOW + wait, "provider", why, None, ())
+
+
+def test_a_zone_that_changed_a_few_times_or_by_a_clock_that_was_ahead_is_tried_at_once() -> None:
+    assert moving(at("two/apply", moved=4, moved_at=NOW), NOW) is None
+    assert moving(at("two/apply", moved=9, moved_at=NOW + 1), NOW) is None
+
+
 def test_before_the_first_write_a_lock_of_another_run_ends_this_one() -> None:
     ends = ev.Finishing(NOW, "locked", "run x holds the lock of example.test.")
     assert lock_lost(at("one/lower_ttl"), LOST, NOW) == Emit(ends)
@@ -282,7 +310,7 @@ def test_a_run_whose_lock_was_taken_over_stands_still() -> None:
 def test_a_hold_for_a_lost_lock_names_what_takes_it_away() -> None:
     s = at("two/preflight", done=DONE, lock_lost=LOST)
     hold = ev.Held(NOW, "two/preflight", "lock", "why")
-    assert held(s, hold, NOW).unblock[-1] == UNLOCK
+    assert held(s, hold, NOW).unblock == (*WAYS_OUT, UNLOCK)
     assert UNLOCK not in held(s, hold, NOW + 100).unblock
     assert UNLOCK not in held(s, replace(hold, kind="paused"), NOW).unblock
     assert UNLOCK not in held(replace(s, lock_lost=None), hold, NOW).unblock
