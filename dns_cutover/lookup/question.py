@@ -230,11 +230,14 @@ class Asker:
         outcomes: list[Outcome] = [NoReply("no answer") for _ in questions]
         with_edns = [edns for _ in questions]
         left, tries = list(range(len(questions))), 0
+        waits = [0] * len(questions)
         while left and tries < STREAM_TRIES:
             batch = left[:BATCH]
             queries = _unique_ids([make(*questions[n], edns=with_edns[n]) for n in batch])
+            began = asyncio.get_running_loop().time()
             async with self._place():
                 got = await self._exchange(server, queries)
+            waited = asyncio.get_running_loop().time() - began >= self._timeouts.tcp
             for n, outcome in zip(batch, got, strict=True):
                 if isinstance(outcome, Reply) and outcome.tc:
                     # An empty answer with TC would read as absence.
@@ -244,6 +247,12 @@ class Asker:
                 if isinstance(outcome, Reply) and with_edns[n] and outcome.rcode in NO_EDNS:
                     with_edns[n] = False
                 elif isinstance(outcome, Reply):
+                    left.remove(n)
+            # One answer a connection would make each of a hundred questions wait for all others: whatever was waited for
+            # to the end this often is given up.
+            for n, outcome in zip(batch, got, strict=True) if waited else ():
+                waits[n] += isinstance(outcome, NoReply)
+                if waits[n] >= STREAM_TRIES and n in left:
                     left.remove(n)
             if not any(isinstance(outcome, Reply) for outcome in got):
                 tries += 1  # only a connection that brought nothing counts: each other one came further

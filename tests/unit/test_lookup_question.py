@@ -269,6 +269,23 @@ async def test_questions_that_get_no_answer_do_not_take_the_others_with_them():
     assert got[3] == NoReply("no answer")
 
 
+async def test_a_server_that_answers_one_question_a_connection_is_not_waited_for_again_and_again():
+    """Seven questions, one answer in each exchange, the rest in silence: two exchanges, not seven."""
+    ports: list[int] = []
+
+    def first_only(query):
+        port = server.seen[-1][2]
+        if port in ports:
+            return []
+        ports.append(port)
+        return [a_record(query)]
+
+    async with Scripted(tcp=first_only) as server:
+        got = await Asker(SHORT).ask_stream(server.endpoint, QUESTIONS, recurse=False)
+    assert sum(isinstance(r, Reply) for r in got) == len(ports) == 2
+    assert all(r == NoReply("no answer") for r in got if not isinstance(r, Reply))
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
