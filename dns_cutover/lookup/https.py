@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _TYPE = "application/dns-message"
 PATH = "/dns-query"  # what every public resolver has
 MOST_OCTETS = 65_535
-# At once on one connection. Servers announce a hundred (RFC 9113 section 6.5.2), but BIND 9.18.49 answers one of a dozen
-# that come together and then nothing more.
+# At once on one connection. Servers announce a hundred (RFC 9113 section 6.5.2), but of a dozen that come together BIND
+# 9.18.49 answers one, and then nothing more.
 STREAMS = 6
 
 

@@ -248,8 +248,8 @@ class Asker:
                     with_edns[n] = False
                 elif isinstance(outcome, Reply):
                     left.remove(n)
-            # One answer a connection would make each of a hundred questions wait for all others: whatever was waited for
-            # to the end this often is given up.
+            # One answer a connection would make each of a hundred questions wait for all others: whatever was waited
+            # for to the end this often is given up.
             for n, outcome in zip(batch, got, strict=True) if waited else ():
                 waits[n] += isinstance(outcome, NoReply)
                 if waits[n] >= STREAM_TRIES and n in left:
