@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Check, Example, Spot, Subject, check
-from dns_cutover.checks.mail_scope import Trouble, answers, over_time, plain, scope, told
+from dns_cutover.checks.mail_scope import Trouble, answers, over_domains, over_time, plain, scope, told
 from dns_cutover.mail.answers import Answers, Unlearned
 from dns_cutover.mail.dkim import DkimKey, dkim_key
 from dns_cutover.mail.dmarc import aligned, dmarc_place, dmarc_texts, organizational_domain, parse_dmarc, report_place
@@ -178,17 +178,15 @@ def broken_dmarc(subject: Subject) -> Iterator[Spot]:
     """Two records count as none, and so does one without a policy that is known. The record is what tells receivers
     whether the move may cost the domain its mail: broken, it protects nothing and reports nothing.
     """
-    for domain in scope(subject).headers:
-        place = dmarc_place(domain)
 
-        def look(learned: Answers, _: int, domain: str = domain, place: str = place) -> Trouble | None:
-            found = dmarc_texts(learned(place, "TXT"))
-            if len(found) > 1:
-                return Trouble(f"{plain(domain)} has {len(found)} DMARC records")
-            problem = parse_dmarc(found[0]).problem if found else ""
-            return Trouble(f"DMARC of {plain(domain)} is not honoured: {plain(problem)}") if problem else None
+    def look(learned: Answers, _: int, domain: str) -> Trouble | None:
+        found = dmarc_texts(learned(dmarc_place(domain), "TXT"))
+        if len(found) > 1:
+            return Trouble(f"{plain(domain)} has {len(found)} DMARC records")
+        problem = parse_dmarc(found[0]).problem if found else ""
+        return Trouble(f"DMARC of {plain(domain)} is not honoured: {plain(problem)}") if problem else None
 
-        yield from (told(subject, m, t, (place,)) for m, t in over_time(subject, look))
+    yield from over_domains(subject, scope(subject).headers, look, dmarc_place)
 
 
 @check(
@@ -259,20 +257,18 @@ def unwanted_reports(subject: Subject) -> Iterator[Spot]:
     """A mailbox outside the domain's organisation has to agree, by a record of its own: else anybody could bury anybody
     else under reports.
     """
-    for domain in scope(subject).headers:
-        place = dmarc_place(domain)
 
-        def look(learned: Answers, _: int, domain: str = domain, place: str = place) -> Trouble | None:
-            found = dmarc_texts(learned(place, "TXT"))
-            for receiver in parse_dmarc(found[0]).reports if len(found) == 1 else ():
-                if aligned(receiver, domain, "r", learned):
-                    continue
-                asked = report_place(domain, receiver)
-                if not dmarc_texts(learned(asked, "TXT")):
-                    return Trouble(f"{plain(receiver)} has not published {plain(asked)}")
-            return None
+    def look(learned: Answers, _: int, domain: str) -> Trouble | None:
+        found = dmarc_texts(learned(dmarc_place(domain), "TXT"))
+        for receiver in parse_dmarc(found[0]).reports if len(found) == 1 else ():
+            if aligned(receiver, domain, "r", learned):
+                continue
+            asked = report_place(domain, receiver)
+            if not dmarc_texts(learned(asked, "TXT")):
+                return Trouble(f"{plain(receiver)} has not published {plain(asked)}")
+        return None
 
-        yield from (told(subject, m, t, (place,)) for m, t in over_time(subject, look))
+    yield from over_domains(subject, scope(subject).headers, look, dmarc_place)
 
 
 CHECKS: tuple[Check, ...] = (

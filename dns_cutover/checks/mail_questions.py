@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from dns_cutover.checks.interface import Subject
+from dns_cutover.checks.mail_mx import SERVICE_RECORDS, SERVICES, mx_hosts
 from dns_cutover.checks.mail_scope import Recording, Scope, answers, moments, scope
-from dns_cutover.checks.mail_transport import SERVICE_RECORDS, SERVICES, mx_hosts, tlsa_place
+from dns_cutover.checks.mail_transport import tlsa_place
 from dns_cutover.mail.answers import Answers, Found, Question, Unlearned
 from dns_cutover.mail.dmarc import aligned, dmarc_place, dmarc_texts, parse_dmarc, report_place
 from dns_cutover.mail.spf import spf_cost

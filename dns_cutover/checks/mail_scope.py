@@ -6,10 +6,12 @@ which it is so; what is wrong already, and stays so, is told as something that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
+from dns_cutover.checks.history import Values
 from dns_cutover.checks.interface import Located, Spot, Subject
 from dns_cutover.mail.answers import Found, Learned, Question, Unlearned
 from dns_cutover.mail.dkim import selector_name
@@ -17,6 +19,7 @@ from dns_cutover.mail.spf import spf_texts
 from dns_cutover.plan.finding import Severity
 from dns_cutover.plan.models import Plan
 from dns_cutover.plan.places import Path
+from dns_cutover.records import RRsetKey
 
 T = TypeVar("T")
 _DKIM = "._domainkey."
@@ -170,16 +173,41 @@ def moments(subject: Subject) -> range:
     return range(len(subject.loaded.plan.stages) + 1)
 
 
-def answers(subject: Subject, moment: int, found: Mapping[Question, Found | None] | None = None) -> Learned:
-    """What DNS says at a moment: the plan's own RRsets as they are then, all others as they are live.
+class _Planned(Mapping[Question, tuple[str, ...] | None]):
+    """The plan's own RRsets at one moment, by owner and type. A copy for each moment would be too much for large plans.
 
-    Of several views of one name the first that the plan lists counts.
+    Of several views of one name the first that the plan lists counts, as far as it is known.
     """
-    planned: dict[Question, tuple[str, ...] | None] = {}
-    for key, values in subject.images[moment].items():
-        planned.setdefault((key.owner, key.rdtype), values)
+
+    def __init__(self, keys: Mapping[Question, tuple[RRsetKey, ...]], image: Mapping[RRsetKey, Values]) -> None:
+        self._keys, self._image = keys, image
+
+    def __getitem__(self, question: Question) -> tuple[str, ...] | None:
+        for key in self._keys[question]:
+            if key in self._image:
+                return self._image[key]
+        raise KeyError(question)
+
+    def __iter__(self) -> Iterator[Question]:
+        return (question for question in self._keys if question in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _keys(subject: Subject) -> Mapping[Question, tuple[RRsetKey, ...]]:
+    out: dict[Question, tuple[RRsetKey, ...]] = {}
+    for key in subject.images[0].keys() | subject.touched:
+        question = key.owner, key.rdtype
+        out[question] = (*out.get(question, ()), key)
+    order = {ref: n for n, ref in enumerate(subject.names)}
+    return {question: tuple(sorted(keys, key=lambda k: order[k.zone])) for question, keys in out.items()}
+
+
+def answers(subject: Subject, moment: int, found: Mapping[Question, Found | None] | None = None) -> Learned:
+    """What DNS says at a moment: the plan's own RRsets as they are then, all others as they are live."""
     known = found if found is not None else subject.live.mail if subject.live is not None else {}
-    return Learned(known, planned)
+    return Learned(known, _Planned(subject.once(_keys), subject.images[moment]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +235,24 @@ def over_time(subject: Subject, look: Callable[[Learned, int], T | None]) -> Ite
         if found is not None and found not in said:
             said.add(found)
             yield moment, found
+
+
+def over_domains(
+    subject: Subject,
+    domains: Iterable[str],
+    look: Callable[[Learned, int, str], Trouble | None],
+    place: Callable[[str], str] = lambda domain: domain,
+) -> Iterator[Spot]:
+    """The spots of what `look` finds for each of the domains; `place` says at which name its record stands."""
+    for domain in dict.fromkeys(domains):
+        for moment, trouble in over_time(subject, partial(_at, look, domain)):
+            yield told(subject, moment, trouble, (place(domain),))
+
+
+def _at(
+    look: Callable[[Learned, int, str], Trouble | None], domain: str, learned: Learned, moment: int
+) -> Trouble | None:
+    return look(learned, moment, domain)
 
 
 def told(subject: Subject, moment: int, trouble: Trouble, owners: tuple[str, ...], path: Path = ()) -> Spot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dns_cutover.checks.interface import Check, Example, Spot, Subject, check
-from dns_cutover.checks.mail_scope import Trouble, over_time, plain, scope, told
+from dns_cutover.checks.mail_scope import Trouble, over_domains, over_time, plain, scope, told
 from dns_cutover.mail.answers import Answers, Unlearned
 from dns_cutover.mail.spf import MAX_LOOKUPS, MAX_VOIDS, InvalidSpf, SpfCost, parse_spf, spf_cost, spf_texts
 from dns_cutover.mail.spf_verdict import SpfResult, spf_verdict
@@ -53,19 +53,18 @@ def one_spf_record(subject: Subject) -> Iterator[Spot]:
     everybody, whoever sends. A domain that the plan calls an envelope domain needs one at every stage; a stage that
     leaves none where there was one is told as well.
     """
-    for domain in scope(subject).envelope:
 
-        def look(answers: Answers, moment: int, domain: str = domain) -> Trouble | None:
-            count = len(spf_texts(answers(domain, "TXT")))
-            if count > 1:
-                return Trouble(f"{plain(domain)} has {count} SPF records")
-            stated = subject.loaded.plan.mail is not None
-            if count == 1 or (moment == 0 and not stated):
-                return None
-            # Whoever takes the last one away may mean it; who names senders does not.
-            return Trouble(f"{plain(domain)} has no SPF record", "add one", None if stated else "warning")
+    def look(answers: Answers, moment: int, domain: str) -> Trouble | None:
+        count = len(spf_texts(answers(domain, "TXT")))
+        if count > 1:
+            return Trouble(f"{plain(domain)} has {count} SPF records")
+        stated = subject.loaded.plan.mail is not None
+        if count == 1 or (moment == 0 and not stated):
+            return None
+        # Whoever takes the last one away may mean it; who names senders does not.
+        return Trouble(f"{plain(domain)} has no SPF record", "add one", None if stated else "warning")
 
-        yield from (told(subject, m, t, (domain,)) for m, t in over_time(subject, look))
+    yield from over_domains(subject, scope(subject).envelope, look)
 
 
 @check(
@@ -85,17 +84,16 @@ def broken_spf(subject: Subject) -> Iterator[Spot]:
     """A syntax error anywhere, an include of a domain that has no SPF record, or a circle of includes makes receivers
     give up. What is included is read at its own authority, and what it includes as well.
     """
-    for domain in scope(subject).envelope:
 
-        def look(answers: Answers, _: int, domain: str = domain) -> Trouble | None:
-            cost = spf_cost(domain, answers)
-            return (
-                Trouble(f"SPF of {plain(domain)} fails: {plain(cost.broken[0])}")
-                if cost is not None and cost.broken
-                else None
-            )
+    def look(answers: Answers, _: int, domain: str) -> Trouble | None:
+        cost = spf_cost(domain, answers)
+        return (
+            Trouble(f"SPF of {plain(domain)} fails: {plain(cost.broken[0])}")
+            if cost is not None and cost.broken
+            else None
+        )
 
-        yield from (told(subject, m, t, (domain,)) for m, t in over_time(subject, look))
+    yield from over_domains(subject, scope(subject).envelope, look)
 
 
 @check(
@@ -120,17 +118,16 @@ def too_many_lookups(subject: Subject) -> Iterator[Spot]:
     includes: with eleven lookups mail from an address in the first include still passes, so that a test message shows
     nothing, and the others fail.
     """
-    for domain in scope(subject).envelope:
 
-        def look(answers: Answers, _: int, domain: str = domain) -> Trouble | None:
-            cost = spf_cost(domain, answers)
-            if cost is None or cost.lookups <= MAX_LOOKUPS:
-                return None
-            dearest = sorted(cost.by, key=lambda entry: -entry[1])[:3]
-            shares = ", ".join(f"{term} {count}" for term, count in dearest)
-            return Trouble(f"SPF of {plain(domain)} needs {cost.lookups} lookups at worst ({shares})")
+    def look(answers: Answers, _: int, domain: str) -> Trouble | None:
+        cost = spf_cost(domain, answers)
+        if cost is None or cost.lookups <= MAX_LOOKUPS:
+            return None
+        dearest = sorted(cost.by, key=lambda entry: -entry[1])[:3]
+        shares = ", ".join(f"{term} {count}" for term, count in dearest)
+        return Trouble(f"SPF of {plain(domain)} needs {cost.lookups} lookups at worst ({shares})")
 
-        yield from (told(subject, m, t, (domain,)) for m, t in over_time(subject, look))
+    yield from over_domains(subject, scope(subject).envelope, look)
 
 
 @check(
@@ -150,16 +147,15 @@ def void_lookups(subject: Subject) -> Iterator[Spot]:
     """Terms whose names have no records are the rest of services that are gone. Two of them are allowed in one check;
     with a third one, mail from whoever stands behind them fails.
     """
-    for domain in scope(subject).envelope:
 
-        def look(answers: Answers, _: int, domain: str = domain) -> Trouble | None:
-            cost = spf_cost(domain, answers)
-            if cost is None or len(cost.voids) <= MAX_VOIDS:
-                return None
-            some = ", ".join(map(plain, cost.voids[:3]))
-            return Trouble(f"SPF of {plain(domain)} asks for {len(cost.voids)} names without records: {some}")
+    def look(answers: Answers, _: int, domain: str) -> Trouble | None:
+        cost = spf_cost(domain, answers)
+        if cost is None or len(cost.voids) <= MAX_VOIDS:
+            return None
+        some = ", ".join(map(plain, cost.voids[:3]))
+        return Trouble(f"SPF of {plain(domain)} asks for {len(cost.voids)} names without records: {some}")
 
-        yield from (told(subject, m, t, (domain,)) for m, t in over_time(subject, look))
+    yield from over_domains(subject, scope(subject).envelope, look)
 
 
 @check(
@@ -176,15 +172,12 @@ def permits_everybody(subject: Subject) -> Iterator[Spot]:
     """It is written in the hurry of a move, "until it works", and stays. An include that permits everybody does the
     same.
     """
-    for domain in scope(subject).envelope:
 
-        def look(answers: Answers, _: int, domain: str = domain) -> Trouble | None:
-            cost = spf_cost(domain, answers)
-            return (
-                Trouble(f"SPF of {plain(domain)} permits everybody") if cost is not None and cost.permits_all else None
-            )
+    def look(answers: Answers, _: int, domain: str) -> Trouble | None:
+        cost = spf_cost(domain, answers)
+        return Trouble(f"SPF of {plain(domain)} permits everybody") if cost is not None and cost.permits_all else None
 
-        yield from (told(subject, m, t, (domain,)) for m, t in over_time(subject, look))
+    yield from over_domains(subject, scope(subject).envelope, look)
 
 
 @check(
@@ -201,13 +194,12 @@ def uses_ptr(subject: Subject) -> Iterator[Spot]:
     """The standard says that the mechanism should not be published: it makes receivers ask for the names of every
     sending address.
     """
-    for domain in scope(subject).envelope:
 
-        def look(answers: Answers, _: int, domain: str = domain) -> Trouble | None:
-            cost = cost_at(domain, answers)
-            return Trouble(f"SPF of {plain(domain)} uses ptr") if cost is not None and cost.uses_ptr else None
+    def look(answers: Answers, _: int, domain: str) -> Trouble | None:
+        cost = cost_at(domain, answers)
+        return Trouble(f"SPF of {plain(domain)} uses ptr") if cost is not None and cost.uses_ptr else None
 
-        yield from (told(subject, m, t, (domain,)) for m, t in over_time(subject, look))
+    yield from over_domains(subject, scope(subject).envelope, look)
 
 
 _SENDERS = 'mail:\n  senders: ["192.0.2.7", {address: 198.51.100.7, after: overlap}]\n'

@@ -25,6 +25,7 @@ FAMILIES = (
     "ignoring",
     "lock",
     "mail_keys",
+    "mail_mx",
     "mail_spf",
     "mail_transport",
     "names",
