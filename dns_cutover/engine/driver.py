@@ -143,12 +143,18 @@ async def drive(state: RunState, ports: Ports, *, wait: bool = True) -> tuple[Ru
             case Wait():
                 if ports.watcher is not None:
                     ports.watcher.waiting(journal.state, action)
-                if not wait or action.kind == "conflict" or _displaced(journal.state, action):
+                if not wait or _needs_a_person(journal.state, action) or _displaced(journal.state, action):
                     return journal.state, action
                 await ports.clock.sleep_until(min(action.until, ports.clock.now() + ports.poll))
                 await journal.refresh()
             case _:
                 await _perform(journal, action)
+
+
+def _needs_a_person(state: RunState, wait: Wait) -> bool:
+    """Whether there is nothing to do here until somebody decides; where users are exposed, probes are watched on."""
+    watched = state.exposed_since is not None and state.step is not None and bool(state.step.probes)
+    return wait.kind == "conflict" and not watched
 
 
 def _displaced(state: RunState, wait: Wait) -> bool:

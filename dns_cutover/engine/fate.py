@@ -111,6 +111,14 @@ def denied(s: RunState, event: ev.Denied) -> RunState:
     return changed(s, denied=event, hold=held, misses=0)
 
 
+def claimed(s: RunState, event: ev.Claimed) -> RunState:
+    """Another process drives. Time in which nobody tried does not count against a deadline; a provider that is missed
+    by a tick every few minutes is away all the time.
+    """
+    away = s.misses > 0 and s.missed is not None and event.ts - s.missed.ts < SAME_ABSENCE
+    return changed(s, runner=event.runner, missed_since=s.missed_since if away else event.ts)
+
+
 def missed(s: RunState, event: ev.Missed) -> RunState:
     """The provider did not answer. What was missed long ago, and answered since, is no beginning of it: a provider that
     stays away is asked again and again.

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from dns_cutover.engine import events as ev
-from dns_cutover.engine.fate import applied, conflicted, denied, lock_lost, missed, not_applied
+from dns_cutover.engine.fate import applied, claimed, conflicted, denied, lock_lost, missed, not_applied
 from dns_cutover.engine.rollback import way_back
 from dns_cutover.engine.seen import begin_tail, extended, observed, outlive, probed
 from dns_cutover.engine.state import NO_TOKENS, RunState, advance, changed, with_items
@@ -51,8 +51,7 @@ def evolve(s: RunState, event: ev.Event) -> RunState:
         case ev.Created():
             return s
         case ev.Claimed():
-            # Time in which nobody tried does not count against a deadline.
-            return changed(s, runner=event.runner, missed_since=event.ts)
+            return claimed(s, event)
         case ev.Intent():
             return changed(s, pending=event, burns=())
         case ev.Burning():

@@ -34,9 +34,16 @@ def held(s: RunState, hold: ev.Held, now: float) -> Action:
     if hold.kind in ("conflict", "refused"):
         if not s.done:
             return Emit(ev.Finishing(now, "conflict" if hold.kind == "conflict" else "refused", hold.why))
+        until = now + PAUSED_LOOK
+        if s.exposed_since is not None and s.step is not None:
+            # One zone was written and another one refused: nobody may stop looking at what users get by now.
+            watched = watch_held(s, s.step, now)
+            if watched is not None:
+                return watched
+            until = min([until, *(max(next_probe(s, p, now), now + 0.1) for p in s.step.probes)])
         for zone in s.tokens:
             return Lock(zone, "release")
-        return Wait(now + PAUSED_LOOK, "conflict", hold.why, None, commands(s, "resume", "rollback", "abort --keep"))
+        return Wait(until, "conflict", hold.why, None, commands(s, "resume", "rollback", "abort --keep"))
     step = s.step
     end, watching = None, s.exposed_since is not None and hold.kind in ("violators", "unreachable", "paused", "lock")
     if watching and step is not None:
@@ -92,7 +99,7 @@ def missed(s: RunState, now: float, retry: float) -> Action:
         if watched is not None:
             return watched
         retry = min([retry, *(max(next_probe(s, p, now), now + 0.1) for p in s.step.probes)])
-    return Wait(retry, "provider", what, None, commands(s, "rollback") if s.back is None else ())
+    return Wait(retry, "provider", what, None, commands(s, "rollback" if s.back is None else "abort --keep"))
 
 
 def asked(s: RunState, command: ev.Command, now: float) -> Action:

@@ -283,6 +283,13 @@ def test_a_conflict_is_not_waited_for() -> None:
     assert bench.clock.slept == []
 
 
+@pytest.mark.parametrize(("probes", "watched"), [((HEALTH,), True), ((), False)])
+def test_a_conflict_while_users_are_exposed_is_waited_for_if_something_watches(probes: Any, watched: bool) -> None:
+    s = at("one/apply", hold=held("conflict"), done=DONE, exposed_since=NOW - 5, probes=probes, probed={"p": NOW - 1})
+    _, waits, bench = driven(s, wait=True)
+    assert (waits is None) == bool(bench.clock.slept) == watched
+
+
 LOST = ev.LockLost(NOW - 1, "default", "other", int(NOW) + 500, (), "opx", False)
 
 

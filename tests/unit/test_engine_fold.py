@@ -100,6 +100,11 @@ def test_a_second_beginning_changes_nothing() -> None:
 
 def test_a_claim_forgives_the_time_in_which_nobody_tried() -> None:
     becomes(at("one/apply", missed_since=1.0), ev.Claimed(NOW, "me"), runner="me", missed_since=NOW)
+    # A tick every few minutes that misses the provider each time does not begin anew; after a long silence it does.
+    away = at("one/apply", missed_since=1.0, misses=2, missed=replace(MISSED, ts=NOW - 599))
+    becomes(away, ev.Claimed(NOW, "me"), runner="me")
+    gone = replace(away, missed=replace(MISSED, ts=NOW - 600))
+    becomes(gone, ev.Claimed(NOW, "me"), runner="me", missed_since=NOW)
 
 
 # -- messages ---------------------------------------------------------------------------------------------------------

@@ -56,6 +56,25 @@ def test_after_a_write_a_conflict_gives_the_lock_back_and_waits_for_a_person(kin
     assert do(replace(s, tokens={})) == Wait(NOW + 60, "conflict", "because", None, WAYS_OUT)
 
 
+@pytest.mark.parametrize("kind", ["conflict", "refused"])
+def test_a_conflict_while_users_are_exposed_is_watched(kind: str) -> None:
+    """One zone was written, the next one refused: probes go on, a failing one goes back, and the lock is given back."""
+    s = at(
+        "two/apply",
+        hold=held_by(kind),
+        done=DONE,
+        tokens={"default": token()},
+        exposed_since=NOW - 60,
+        probes=(HEALTH,),
+    )
+    assert do(s) == Probe(s.step, (HEALTH,))
+    asked_already = replace(s, probed={"p": NOW - 4})
+    assert do(asked_already) == Lock("default", "release")
+    assert do(replace(asked_already, tokens={})) == Wait(NOW + 6, "conflict", "because", None, WAYS_OUT)
+    bad = replace(asked_already, gates={"p": failed()})
+    assert do(bad) == Emit(ev.RollbackStarted(NOW, "two/apply", "probe", "p failed: refused"))
+
+
 def test_a_paused_run_waits_for_a_person_without_end() -> None:
     assert do(at("one/wait_ttl", hold=held_by())) == Wait(NOW + 60, "paused", "because", None, WAYS_OUT)
 
@@ -145,7 +164,7 @@ def test_waiting_for_a_provider_says_what_it_said_and_the_way_out() -> None:
     s = at("one/apply", missed=MISSED, misses=2)
     assert missed(s, NOW, NOW + 4) == Wait(NOW + 4, "provider", "nobody there", None, WAYS_OUT[1:2])
     back = replace(s, back=BOOK.steps[:1])
-    assert missed(back, NOW, NOW + 4) == Wait(NOW + 4, "provider", "nobody there", None, ())
+    assert missed(back, NOW, NOW + 4) == Wait(NOW + 4, "provider", "nobody there", None, WAYS_OUT[2:])
     assert missed(replace(back, missed=None), NOW, NOW + 4).why == "the provider cannot be reached"
 
 
