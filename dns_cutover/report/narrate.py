@@ -11,7 +11,7 @@ from dns_cutover.engine.starting import LOWERED, NOT_YET
 from dns_cutover.engine.state import RunState
 from dns_cutover.records import Change
 from dns_cutover.report.words import plural, utc
-from dns_cutover.runbook.model import StepKind
+from dns_cutover.runbook.model import WRITES, StepKind
 
 Level = Literal["INFO", "OK", "WARN", "FAIL", "UNDO", "NEED", "DONE"]
 
@@ -100,7 +100,8 @@ def _applied(s: RunState, event: ev.Applied) -> Line | None:
     written = next((w for w in reversed(s.done) if w.step == event.step), None)
     if event.step.startswith("undo:"):
         step = next((x for x in s.back or () if x.id == event.step), None)
-        if step is None or (event.step.startswith("undo:restore") is False and step.kind is StepKind.CONVERGE):
+        # Where the run is still at that step, it was the lock that was taken or prolonged.
+        if step is None or step.kind not in WRITES or (s.step is not None and s.step.id == event.step):
             return None
         what = ", ".join(s.book.label(e.key) for e in step.edits) or "nothing"
         done = "TTL restored" if step.kind is StepKind.RESTORE_TTL else "put back"

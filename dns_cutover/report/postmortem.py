@@ -71,7 +71,18 @@ def _impact(a: Account) -> Iterator[str]:
         yield f"From {utc(i.begin)}, and not over: {i.why}.\n"
         return
     yield f"From {utc(i.begin)} to {utc(i.end)}, {duration(i.end - i.begin)} at the longest: {i.why}.\n\n"
+    yield f"Counted is {inline(a.stages[-1].name)}, whose gate failed. "
     yield "Whoever was never sent to the new side was not concerned; whose cache was empty, for a shorter time.\n"
+    yield from _with_it(a)
+
+
+def _with_it(a: Account) -> Iterator[str]:
+    """Older stages that were taken back too: nothing was wrong with them as far as the run saw, and they took time."""
+    for x in a.stages[:-1]:
+        if x.back_sent is not None:
+            ends = [f"at all servers {utc(x.taken_back)}"] if x.taken_back is not None else []
+            ends += [f"dead in every cache {utc(x.back_dead)}"] if x.back_dead is not None else []
+            yield f"\n{inline(x.name)} was taken back with it: {', '.join(ends) or 'not proved'}.\n"
 
 
 def _detection(a: Account) -> Iterator[str]:

@@ -46,6 +46,16 @@ def test_a_rollback_is_told_with_its_times() -> None:
     assert any("two had to be taken back" in action for action in a.actions)
 
 
+def test_what_was_taken_back_is_said_once_and_with_its_older_stages() -> None:
+    """Taking the lock puts nothing back; a stage that only went back with the other one is named beside it."""
+    w, a, _ = told(broken=True)
+    back = [line.tag for _, line in a.lines if line.level == "UNDO"]
+    assert back == ["undo:two: apply", "undo:one: apply", "undo:restore_ttl:default"]
+    text = postmortem(a, w.now)
+    assert "Counted is `two`, whose gate failed." in text
+    assert "`one` was taken back with it: at all servers" in text
+
+
 def test_a_run_that_succeeded_had_no_impact() -> None:
     """A server that lags is no sign of anything; the tails are told all the same."""
     _, a, _ = told()
